@@ -1,0 +1,83 @@
+"""COSE_Sign1 (RFC 9052 section 4.2), the one shape of it that evidence uses.
+
+Tagged (18), protected header {1: algorithm, 4: kid} and nothing else, no unprotected header, payload inside. What kind of
+document is signed stands in the external additional data (RFC 9052 section 4.4), so a receipt can never pass for a
+statement.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from evidence import cbor
+from evidence.errors import MalformedError, SignatureError
+from evidence.keys import KID_LENGTH, Algorithm, PublicKey, SigningKey
+
+SIGNATURE_LENGTH: Final = 64
+_TAG_SIGN1: Final = 0xD2
+"""The head of tag 18."""
+
+
+def sign1(key: SigningKey, payload: bytes, *, aad: bytes) -> bytes:
+    """`payload`, signed by `key` as a document of the kind that `aad` names."""
+    protected = _protected(key.public)
+    signature = key.sign(signed_bytes(protected, aad, payload))
+    return bytes((_TAG_SIGN1,)) + cbor.encode([protected, {}, payload, signature])
+
+
+def open1(
+    document: bytes, *, aad: bytes, key_of: Callable[[bytes], PublicKey | None], at_most: int
+) -> tuple[bytes, PublicKey]:
+    """The payload of a signed document, and the key that signed it.
+
+    `key_of` gives the key for a kid, or None. Raises MalformedError for any other shape, SignatureError when no known key
+    signed exactly these bytes.
+    """
+    protected, payload, signature = _parts(document, at_most=at_most)
+    key = key_of(_kid(protected))
+    if key is None:
+        raise SignatureError(f"signed by an unknown key (kid {_kid(protected).hex()})")
+    if protected != _protected(key):
+        raise MalformedError("the protected header is not {1: algorithm, 4: kid} of the key")
+    key.verify(signature, signed_bytes(protected, aad, payload))
+    return payload, key
+
+
+def peek1(document: bytes, *, at_most: int) -> bytes:
+    """The payload, NOT verified: for finding out whose key to ask for, never for use."""
+    return _parts(document, at_most=at_most)[1]
+
+
+def signed_bytes(protected: bytes, aad: bytes, payload: bytes) -> bytes:
+    """The Sig_structure that is signed (RFC 9052 section 4.4)."""
+    return b"\x84\x6aSignature1" + _bstr(protected) + _bstr(aad) + _bstr(payload)
+
+
+def _parts(document: bytes, *, at_most: int) -> tuple[bytes, bytes, bytes]:
+    if not document or document[0] != _TAG_SIGN1:
+        raise MalformedError("no COSE_Sign1: tag 18 is missing")
+    match cbor.decode(document[1:], at_most=at_most):
+        case [bytes(protected), {**unprotected}, bytes(payload), bytes(signature)] if not unprotected:
+            if len(signature) != SIGNATURE_LENGTH:
+                raise MalformedError("the signature does not have 64 bytes")
+            return protected, payload, signature
+    raise MalformedError("no COSE_Sign1: not [protected, {}, payload, signature]")
+
+
+def _protected(key: PublicKey) -> bytes:
+    algorithm = b"\x32" if key.algorithm is Algorithm.ED25519 else b"\x28"  # -19, -9
+    return b"\xa2\x01" + algorithm + b"\x04" + _bstr(key.kid)
+
+
+def _kid(protected: bytes) -> bytes:
+    """The last 8 bytes, where the one allowed header has its kid; open1 compares the whole header later."""
+    if len(protected) < KID_LENGTH:
+        raise MalformedError("the protected header is not {1: algorithm, 4: kid}")
+    return protected[-KID_LENGTH:]
+
+
+def _bstr(content: bytes) -> bytes:
+    size = len(content)
+    if size < 24:  # noqa: PLR2004 - RFC 8949 section 3: the argument in the head itself
+        return bytes((0x40 | size,)) + content
+    width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
+    return bytes((0x58 + width.bit_length() - 1,)) + size.to_bytes(width, "big") + content

@@ -1,0 +1,25 @@
+"""The exceptions of `evidence`: what was promised to be well-formed and is not."""
+
+
+class EvidenceError(Exception):
+    """Anything in `evidence` that a caller may want to catch at once."""
+
+
+class RefusedError(EvidenceError):
+    """Bytes from outside are not what they claim to be; nothing of them may be used."""
+
+
+class MalformedError(RefusedError):
+    """Not deterministic CBOR of the expected shape (wire-format.md)."""
+
+
+class SignatureError(RefusedError):
+    """The signature does not fit the bytes, or no known key made it."""
+
+
+class KeyFileError(EvidenceError):
+    """A key file is missing, unreadable or open to others."""
+
+
+class FeedError(EvidenceError):
+    """The receiver's feed cannot be reached or does not answer as wire-format.md says."""
