@@ -12,7 +12,7 @@ import cbor2
 
 from evidence.errors import MalformedError
 
-Value: TypeAlias = "int | bytes | str | None | list[Value] | dict[int, Value] | dict[str, Value]"
+Value: TypeAlias = "int | bytes | str | list[Value] | dict[int, Value] | dict[str, Value] | None"
 
 DEPTH_LIMIT: Final = 12
 """Arrays and maps inside one another, at most; a statement needs 7."""

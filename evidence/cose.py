@@ -1,8 +1,8 @@
 """COSE_Sign1 (RFC 9052 section 4.2), the one shape of it that evidence uses.
 
-Tagged (18), protected header {1: algorithm, 4: kid} and nothing else, no unprotected header, payload inside. What kind of
-document is signed stands in the external additional data (RFC 9052 section 4.4), so a receipt can never pass for a
-statement.
+Tagged (18), protected header {1: algorithm, 4: kid} and nothing else, no unprotected header, payload inside. What
+kind of document is signed stands in the external additional data (RFC 9052 section 4.4), so a receipt can never pass
+for a statement.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ def open1(
 ) -> tuple[bytes, PublicKey]:
     """The payload of a signed document, and the key that signed it.
 
-    `key_of` gives the key for a kid, or None. Raises MalformedError for any other shape, SignatureError when no known key
-    signed exactly these bytes.
+    `key_of` gives the key for a kid, or None. Raises MalformedError for any other shape, SignatureError
+    when no known key signed exactly these bytes.
     """
     protected, payload, signature = _parts(document, at_most=at_most)
     key = key_of(_kid(protected))

@@ -2,8 +2,8 @@
 
 Ed25519 (COSE alg -19, RFC 9864) everywhere; ES256 on P-256 (alg -9) for hardware that has nothing else. A key file is
 PKCS #8 PEM, mode 0600.
-If lost: the box or receiver can sign no more under this name. If stolen: the thief can sign as its owner from then on; what
-was receipted before stays proved by the receipts.
+If lost: the box or receiver can sign no more under this name. If stolen: the thief can sign as its owner from then
+on; what was receipted before stays proved by the receipts.
 """
 
 import os
@@ -172,14 +172,12 @@ _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2F
 def _public_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> PublicKey:
     if isinstance(key, Ed25519PrivateKey):
         return PublicKey.from_raw(Algorithm.ED25519, key.public_key().public_bytes_raw())
-    point = key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     return PublicKey.from_raw(Algorithm.ESP256, point[1:])
 
 
 def _der(signature: bytes) -> bytes:
-    """r and s as the DER form that `cryptography` takes."""
+    """The DER form of r and s that `cryptography` takes."""
     if len(signature) != 2 * _COORDINATE:
         raise SignatureError("a P-256 signature has 64 bytes")
     r, s = (int.from_bytes(signature[i : i + _COORDINATE], "big") for i in (0, _COORDINATE))
