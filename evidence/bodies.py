@@ -120,7 +120,7 @@ class Readings:
     """A window of one machine, meter or fire sensor.
 
     `times_ms` are UTC, one a row, rising, inside the window: of the answer's arrival (every sample) or of the
-    minute's first asking (per minute). `asked` and `answered` count per row when kept per minute, and are empty otherwise.
+    minute's first asking (per minute). `asked` and `answered` count per row when kept per minute, else they are empty.
     """
 
     kind: ClassVar = Kind.READINGS
