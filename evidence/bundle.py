@@ -1,6 +1,7 @@
 """Evidence bundles (证据包): a file with everything needed to verify without us.
 
-A CBOR sequence (RFC 8742) of [type, bytes] pairs, so that it can be appended to, cut anywhere and read again, and carried on a stick.
+A CBOR sequence (RFC 8742) of [type, bytes] pairs, so that it can be appended to, cut anywhere and read again, and
+carried on a stick.
 What is inside is signed; the file itself is not.
 """
 
