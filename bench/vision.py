@@ -1,0 +1,153 @@
+"""How well the counter counts: every event of real and rendered clips, matched in direction and time.
+
+    python bench/vision.py [--seeds N] [--clips NAME...] [--json]
+
+One set of parameters for all; a clip gives its gate segment and inward vector, nothing else. Clips with a moving
+camera are left out. Events after `count_window` are neither hits nor false.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "models" / "synth")]
+
+from edge_agent.counting import Lost, SightChange, count  # noqa: E402
+from edge_agent.eye import Foreground, SceneTest, open_source  # noqa: E402
+from edge_agent.gate import Crossing, Gate, GateLine  # noqa: E402
+
+CLIPS = ROOT.parent / "shared" / "clips"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One clip: matched, missed and false events as (seconds, direction), blind times, milliseconds a frame."""
+
+    clip: str
+    matched: list[tuple[float, str]]
+    missed: list[tuple[float, str]]
+    false: list[tuple[float, str]]
+    blind: list[float]
+    ms: float
+
+
+def match(
+    truth: list[tuple[float, str]], got: list[tuple[float, str]], tolerance_s: float
+) -> tuple[list[tuple[float, str]], list[tuple[float, str]], list[tuple[float, str]]]:
+    """Pair each true event with at most one counted one, the nearest in time first."""
+    pairs = sorted(
+        (abs(one[0] - other[0]), i, j)
+        for i, one in enumerate(truth)
+        for j, other in enumerate(got)
+        if one[1] == other[1] and abs(one[0] - other[0]) <= tolerance_s
+    )
+    left, right = set(range(len(truth))), set(range(len(got)))
+    for _, i, j in pairs:
+        if i in left and j in right:
+            left.remove(i)
+            right.remove(j)
+    return (
+        [event for i, event in enumerate(truth) if i not in left],
+        [truth[i] for i in sorted(left)],
+        [got[j] for j in sorted(right)],
+    )
+
+
+def run(path: Path, flow: dict[str, Any]) -> Result:
+    """Count one clip and compare it with its truth."""
+    (x0, y0), (x1, y1) = flow["gates"][0]["line"]
+    in_x, in_y = flow["gates"][0]["in_normal"]
+    gate = Gate(GateLine(x0=x0, y0=y0, x1=x1, y1=y1, in_x=in_x, in_y=in_y))
+    source = open_source(str(path))
+    if isinstance(source, Lost):
+        raise SystemExit(source.why)
+    frames = 0
+
+    def pictures() -> Any:  # noqa: ANN401  a counting generator around the source's
+        nonlocal frames
+        for frame in source.frames():
+            frames += 1
+            yield frame
+
+    begun = time.perf_counter()
+    with source:
+        events = list(count(pictures(), Foreground(), gate, sight=SceneTest()))
+    ms = (time.perf_counter() - begun) * 1000 / max(1, frames)
+    first, last = flow.get("count_window") or (0, float("inf"))
+    got = [
+        (event.at_ms / 1000, event.direction.name.lower())
+        for event in events
+        if isinstance(event, Crossing) and first <= event.at_ms / 1000 <= last
+    ]
+    truth = [(event["t"], event["dir"]) for event in flow["gates"][0]["events"]]
+    matched, missed, false = match(truth, got, flow.get("t_tol", 0.6))
+    blind = [event.at_ms / 1000 for event in events if isinstance(event, SightChange) and not event.sight]
+    return Result(clip=path.name, matched=matched, missed=missed, false=false, blind=blind, ms=ms)
+
+
+def real(names: list[str]) -> list[Result]:
+    """The shared clips with a fixed camera and a gate."""
+    path = CLIPS / "ground_truth.json"
+    if not path.exists():
+        print(f"no clips: {path} is absent")
+        return []
+    flows = [clip for clip in json.loads(path.read_text())["clips"] if clip.get("gates")]
+    return [
+        run(CLIPS / flow["clip"], flow)
+        for flow in flows
+        if flow.get("camera", "fixed") == "fixed" and (not names or flow["clip"].split(".")[0] in names)
+    ]
+
+
+def rendered(seeds: int) -> list[Result]:
+    """Fresh clips from models/synth/gate_clip.py, one a seed."""
+    from gate_clip import Wish, render
+
+    results = []
+    for seed in range(1, seeds + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"rendered_{seed}.mp4"
+            truth = render(path, Wish(seed=seed))
+            results.append(run(path, truth))
+    return results
+
+
+def table(title: str, results: list[Result]) -> None:
+    """Print one line a clip, then what all of them give together."""
+    print(f"\n{title}\n{'clip':22} {'hit':>4} {'miss':>4} {'false':>5} {'ms':>6}  missed; false; blind")
+    for one in results:
+        events = [" ".join(f"{t:.2f}{way}" for t, way in some) for some in (one.missed, one.false)]
+        print(
+            f"{one.clip:22} {len(one.matched):4} {len(one.missed):4} {len(one.false):5} {one.ms:6.2f}"
+            f"  {events[0] or '-'}; {events[1] or '-'}; {one.blind or '-'}"
+        )
+    hit, miss, false = (sum(len(getattr(one, name)) for one in results) for name in ("matched", "missed", "false"))
+    precision, recall = hit / max(1, hit + false), hit / max(1, hit + miss)
+    f1 = 2 * hit / max(1, 2 * hit + miss + false)
+    ms = sum(one.ms for one in results) / max(1, len(results))
+    print(f"together: hit {hit} miss {miss} false {false}  P {precision:.3f} R {recall:.3f} F1 {f1:.3f}  {ms:.2f} ms")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="rendered clips (default 3)")
+    parser.add_argument("--clips", nargs="*", default=[], help="only these real clips")
+    wish = parser.parse_args()
+    table("real clips", real(wish.clips))
+    if wish.seeds:
+        table("rendered clips", rendered(wish.seeds))
+    print(f"\npeak RSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB (with the renderer)")
+
+
+if __name__ == "__main__":
+    main()
