@@ -103,7 +103,7 @@ class CatchUp:
 
 
 class CatchUpClock:
-    """A clock for the desk: begins `back_ms` before `started_at_ms`, runs `rate` times as fast until it meets real time.
+    """A clock for the desk: begins `back_ms` before `started_at_ms`, `rate` times as fast until it meets real time.
 
     v(t) = started_at - back + (t - started_at) * rate; from there on it is real time. Its steady clock is 0 where
     it began and runs alike. Two processes given the same three numbers agree, also on the boot id, which is not the

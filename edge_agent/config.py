@@ -1,128 +1,58 @@
-"""The one TOML file of a box, checked completely: after `load`, every name resolves and every number is in range.
+"""The one TOML file of a box, checked completely: after `load`, every name resolves and every number is in range."""
 
-Times are whole milliseconds and powers whole milliwatts inside, whatever unit the file's key names
-(docs/configuration.md).
-"""
-
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
+from typing import Any, assert_never
 
 from edge_agent.clock import CatchUp
-from edge_agent.profiles import Point, Profile
+from edge_agent.profiles import Parity, Point, Profile, known_profiles, load_profile
+from edge_agent.schema import Complaint, ConfigurationError, Near, Reader, closest, shown
+from edge_agent.sections import (
+    BOX,
+    BUS_KEYS,
+    BUS_KIND,
+    BUSES_LIMIT,
+    CAMERA,
+    CAMERAS_LIMIT,
+    CLOCK_KEYS,
+    CLOCK_KIND,
+    MACHINE,
+    MACHINES_LIMIT,
+    RUN_STATE,
+    UPLINK,
+    Box,
+    Bus,
+    Camera,
+    Machine,
+    Pace,
+    RtuBus,
+    TcpBus,
+    Uplink,
+)
 from evidence.bodies import Keep
 from evidence.judge import Threshold
 
-
-class Parity(Enum):
-    """Of a serial line."""
-
-    NONE = "N"
-    EVEN = "E"
-    ODD = "O"
-
-
-class Pace(Enum):
-    """How fast a camera's pictures are taken: as they come, or a file's as fast as they can be looked at."""
-
-    LIVE = "live"
-    FILE = "file"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
-    """Who this box is and how it keeps what it sees."""
-
-    id: str
-    enterprise: str
-    site: str
-    signing_key: Path
-    spool: Path
-    seal_every_ms: int
-    heartbeat_every_ms: int
-    commit_every_ms: int
-    disk_quota_bytes: int
-    keep: Keep
-    profiles: Path | None
-    """A directory with the installer's own profiles, beside those that come with the program."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uplink:
-    """Where statements go."""
-
-    host: str
-    port: int
-    ca: Path
-    cert: Path
-    key: Path
-    receiver_key: Path
-    """The receiver's public key, which signs receipts."""
-    keepalive_s: int
-    backlog_statements_per_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpBus:
-    """One Modbus TCP host."""
-
-    name: str
-    host: str
-    port: int
-    timeout_ms: int
-    """How long an answer may take."""
-    period_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RtuBus:
-    """One serial line with Modbus RTU."""
-
-    name: str
-    device: str
-    baud: int
-    parity: Parity
-    stopbits: int
-    timeout_ms: int
-    """How long a device may be silent, beyond the time that request and answer need on the wire."""
-    period_ms: int
-
-
-Bus = TcpBus | RtuBus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """One machine or meter on a bus."""
-
-    name: str
-    title: str
-    stream: str
-    bus: Bus
-    unit: int
-    profile: Profile
-    points: tuple[Point, ...]
-    """What is asked, in the order of the file's `points`, or else the profile's."""
-    period_ms: int
-    keep: Keep
-    run_state: Threshold | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Camera:
-    """One camera with one counting line; its stream is gate/<name>."""
-
-    name: str
-    title: str
-    stream: str
-    source: str
-    gate_px: tuple[int, int, int, int]
-    """x0, y0, x1, y1 in pixels of the source, origin top left."""
-    in_normal_milli: tuple[int, int]
-    """The direction that counts as in, x and y, in thousandths."""
-    item_px: int | None
-    """About how long an item's shorter side is in the picture."""
-    pace: Pace
+__all__ = [
+    "Box",
+    "Bus",
+    "Camera",
+    "Complaint",
+    "Config",
+    "ConfigurationError",
+    "Keep",
+    "Machine",
+    "Pace",
+    "Parity",
+    "RtuBus",
+    "TcpBus",
+    "Uplink",
+    "load",
+    "settings_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +72,315 @@ class Config:
     def machines_on(self, bus: Bus) -> tuple[Machine, ...]:
         """In the file's order."""
         return tuple(machine for machine in self.machines if machine.bus.name == bus.name)
+
+
+def load(file: Path, *, credentials: Path | None = None) -> Config:
+    """The file's configuration; ConfigurationError with every complaint when something is wrong with it.
+
+    `credentials` is where `credential:<name>` leads, by default systemd's $CREDENTIALS_DIRECTORY. That the files it
+    refers to exist is for `edge-agent check` to see.
+    """
+    if credentials is None and "CREDENTIALS_DIRECTORY" in os.environ:
+        credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
+    reader = Reader(file=file, near=Near(folder=file.absolute().parent, credentials=credentials))
+    try:
+        text = file.read_bytes()
+    except OSError as wrong:
+        reader.complain("the file", f"unreadable ({wrong.strerror})", "the box's configuration")
+        raise ConfigurationError(reader.complaints) from wrong
+    config = _Builder(reader, reader.parse(text)).config()
+    reader.finish()
+    assert config is not None  # noqa: S101  # or finish() would have raised
+    return config
+
+
+def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
+    """How a stream is measured, as it is signed into its chain: text keys, and integers, texts, bytes, lists, maps.
+
+    With the raw frames of a statement this is enough to decode and to judge again. No secret is in it.
+    """
+    match what:
+        case Machine():
+            return _machine_settings(what)
+        case Camera():
+            return {
+                "title": what.title,
+                "source": re.sub(r"//[^/@]*@", "//", what.source),
+                "gate_px": list(what.gate_px),
+                "in_normal_milli": list(what.in_normal_milli),
+                "pace": what.pace.value,
+            } | ({} if what.item_px is None else {"item_px": what.item_px})
+        case Box():
+            return {
+                "enterprise": what.enterprise,
+                "site": what.site,
+                "seal_every_ms": what.seal_every_ms,
+                "heartbeat_every_ms": what.heartbeat_every_ms,
+                "commit_every_ms": what.commit_every_ms,
+                "disk_quota_bytes": what.disk_quota_bytes,
+                "keep": int(what.keep),
+            }
+        case never:
+            assert_never(never)
+
+
+def _machine_settings(machine: Machine) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "title": machine.title,
+        "unit": machine.unit,
+        "bus": _bus_settings(machine.bus),
+        "profile": machine.profile.id,
+        "profile_sha256": machine.profile.sha256,
+        "period_ms": machine.period_ms,
+        "keep": int(machine.keep),
+        "points": [_point_settings(point) for point in machine.points],
+    }
+    if (by := machine.run_state) is not None:
+        settings |= {
+            "strategy": "power_threshold",
+            "point": by.point,
+            "running_above_mw": by.running_above_mw,
+            "idle_above_mw": by.idle_above_mw,
+            "hysteresis_mw": by.hysteresis_mw,
+            "dwell_ms": by.dwell_ms,
+            "hold_ms": by.hold_ms,
+        }
+    return settings
+
+
+def _bus_settings(bus: Bus) -> dict[str, Any]:
+    match bus:
+        case TcpBus():
+            line: dict[str, Any] = {"kind": "modbus-tcp", "host": bus.host, "port": bus.port}
+        case RtuBus():
+            line = {"kind": "modbus-rtu", "device": bus.device, "baud": bus.baud, "stopbits": bus.stopbits}
+            line["parity"] = bus.parity.value
+        case never:
+            assert_never(never)
+    return line | {"name": bus.name, "timeout_ms": bus.timeout_ms}
+
+
+def _point_settings(point: Point) -> dict[str, Any]:
+    return {
+        "name": point.name,
+        "unit": point.unit,
+        "decimals": point.decimals,
+        "kind": point.kind.value,
+        "function": int(point.function),
+        "address": point.address,
+        "type": point.type.value,
+        "word_order": point.word_order.value,
+        "scale": [point.scale.numerator, point.scale.denominator],
+    }
+
+
+class _Builder:
+    """Turns the parsed file into a Config, section by section; what cannot be used is None and complained of."""
+
+    def __init__(self, reader: Reader, root: dict[str, Any]) -> None:
+        self._reader, self._root = reader, root
+
+    def config(self) -> Config | None:
+        """None when there was a complaint."""
+        reader = self._reader
+        reader.unknown(self._root, ("box", "uplink", "bus", "machine", "camera", "clock"), "")
+        box = self._box()
+        uplink = self._uplink()
+        buses = self._buses()
+        machines = self._machines(box, {bus.name: bus for bus in buses})
+        cameras = self._cameras()
+        clock = self._clock()
+        if box is None or reader.complaints:
+            return None
+        return Config(
+            file=reader.file,
+            box=box,
+            uplink=uplink,
+            buses=buses,
+            machines=machines,
+            cameras=cameras,
+            clock=clock,
+        )
+
+    def _box(self) -> Box | None:
+        table = self._reader.table(self._root, "box")
+        if table is None:
+            self._reader.complain("box", "missing", "a table that begins with [box]")
+            return None
+        values = self._reader.section(table, BOX, "box")
+        if values is None:
+            return None
+        values["disk_quota_bytes"] = values.pop("disk_quota_mb") * 1_000_000
+        return Box(**values)
+
+    def _uplink(self) -> Uplink | None:
+        table = self._reader.table(self._root, "uplink")
+        values = None if table is None else self._reader.section(table, UPLINK, "uplink")
+        return None if values is None else Uplink(**values)
+
+    def _buses(self) -> tuple[Bus, ...]:
+        buses = []
+        for where, table in self._named("bus", BUSES_LIMIT):
+            kind = table.get("kind")
+            keys = BUS_KEYS.get(kind) if isinstance(kind, str) else None
+            if keys is None:  # what else may stand there depends on it
+                self._reader.section({"kind": kind} if "kind" in table else {}, BUS_KIND, where)
+                continue
+            values = self._reader.section(table, keys, where)
+            if values is not None:
+                del values["kind"]
+                buses.append(RtuBus(**values) if kind == "modbus-rtu" else TcpBus(**values))
+        self._distinct("bus", "name", (bus.name for bus in buses))
+        lines = [f"{bus.host}:{bus.port}" if isinstance(bus, TcpBus) else bus.device for bus in buses]
+        self._distinct("bus", "host and port, or device", lines)
+        return tuple(buses)
+
+    def _machines(self, box: Box | None, buses: dict[str, Bus]) -> tuple[Machine, ...]:
+        profiles = _Profiles(self._reader, box.profiles if box else None)
+        keep = box.keep if box else Keep.MINUTE
+        machines = []
+        for where, table in self._named("machine", MACHINES_LIMIT):
+            machine = self._machine(where, table, buses, profiles, keep)
+            if machine is not None:
+                machines.append(machine)
+        self._distinct("machine", "name", (machine.stream for machine in machines))
+        places = (f"{machine.bus.name}, unit {machine.unit}" for machine in machines)
+        self._distinct("machine", "bus and unit", places)
+        return tuple(machines)
+
+    def _machine(
+        self, where: str, table: dict[str, Any], buses: dict[str, Bus], profiles: "_Profiles", keep: Keep
+    ) -> Machine | None:
+        reader = self._reader
+        values = reader.section(table, MACHINE, where, also=("run_state",))
+        rule = self._run_state(where, table)
+        if values is None:
+            return None
+        bus, profile = buses.get(values["bus"]), profiles.get(where, values["profile"])
+        if bus is None and not any(complaint.key.startswith("bus") for complaint in reader.complaints):
+            found = shown(values["bus"]) + closest(values["bus"], buses)
+            reader.complain(f"{where}.bus", found, "the name of a [[bus]]")
+        if isinstance(bus, RtuBus) and not 1 <= values["unit"] <= 247:  # noqa: PLR2004
+            reader.complain(f"{where}.unit", str(values["unit"]), "1 to 247 on a serial line")
+        if bus is None or profile is None:
+            return None
+        period_ms = values["period_ms"] or bus.period_ms
+        points = self._points(where, values["points"], profile)
+        return Machine(
+            name=values["name"],
+            title=values["title"],
+            stream=f"{values['stream_kind']}/{values['name']}",
+            bus=bus,
+            unit=values["unit"],
+            profile=profile,
+            points=points,
+            period_ms=period_ms,
+            keep=keep if values["keep"] is None else values["keep"],
+            run_state=self._threshold(where, rule, points, period_ms) if rule else None,
+        )
+
+    def _points(self, where: str, names: tuple[str, ...] | None, profile: Profile) -> tuple[Point, ...]:
+        if names is None:
+            return profile.points
+        known = {point.name: point for point in profile.points}
+        for name in names:
+            if name not in known:
+                found = shown(name) + closest(name, known)
+                self._reader.complain(f"{where}.points", found, f"points of the profile {profile.id}")
+        return tuple(known[name] for name in names if name in known)
+
+    def _run_state(self, where: str, table: dict[str, Any]) -> dict[str, Any] | None:
+        rule = self._reader.table(table, "run_state")
+        return None if rule is None else self._reader.section(rule, RUN_STATE, f"{where}.run_state")
+
+    def _threshold(
+        self, where: str, rule: dict[str, Any], points: tuple[Point, ...], period_ms: int
+    ) -> Threshold | None:
+        complain, where = self._reader.complain, f"{where}.run_state"
+        before = len(self._reader.complaints)
+        point = next((point for point in points if point.name == rule["point"]), None)
+        if point is None:
+            found = shown(rule["point"]) + closest(rule["point"], (point.name for point in points))
+            complain(f"{where}.point", found, "a point that is asked of this machine")
+        elif point.unit != "W":
+            complain(f"{where}.point", f"{shown(point.name)} in {point.unit}", "a point in W")
+        if rule["idle_above_mw"] > rule["running_above_mw"]:
+            complain(f"{where}.idle_above_w", _watts(rule["idle_above_mw"]), "at most running_above_w")
+        if rule["hysteresis_mw"] >= rule["idle_above_mw"]:
+            complain(f"{where}.hysteresis_w", _watts(rule["hysteresis_mw"]), "less than idle_above_w")
+        hold_ms = rule["hold_ms"] or 2 * period_ms
+        if hold_ms < period_ms:
+            complain(f"{where}.hold_s", f"{hold_ms} ms", f"at least the period of {period_ms} ms")
+        if len(self._reader.complaints) > before:
+            return None
+        return Threshold(**{key: rule[key] for key in rule if key != "strategy"} | {"hold_ms": hold_ms})
+
+    def _cameras(self) -> tuple[Camera, ...]:
+        cameras = []
+        for where, table in self._named("camera", CAMERAS_LIMIT):
+            values = self._reader.section(table, CAMERA, where)
+            if values is None:
+                continue
+            x0, y0, x1, y1 = values["gate_px"]
+            in_x, in_y = values["in_normal_milli"]
+            if (x0, y0) == (x1, y1):
+                self._reader.complain(f"{where}.gate", shown(list(values["gate_px"])), "a line with two ends")
+            elif (x1 - x0) * in_y == (y1 - y0) * in_x:
+                self._reader.complain(f"{where}.in_normal", "along the gate", "a direction across it")
+            cameras.append(Camera(**values | {"stream": f"gate/{values['name']}"}))
+        self._distinct("camera", "name", (camera.name for camera in cameras))
+        return tuple(cameras)
+
+    def _clock(self) -> CatchUp | None:
+        table = self._reader.table(self._root, "clock")
+        if table is None:
+            return None
+        kind = table.get("kind", "system")
+        keys = CLOCK_KEYS.get(kind) if isinstance(kind, str) else None
+        if keys is None:
+            self._reader.section({"kind": kind}, CLOCK_KIND, "clock")
+            return None
+        values = self._reader.section(table, keys, "clock")
+        if values is None or kind == "system":
+            return None
+        del values["kind"]
+        return CatchUp(**values)
+
+    def _named(self, section: str, at_most: int) -> Iterable[tuple[str, dict[str, Any]]]:
+        for number, table in enumerate(self._reader.tables(self._root, section, at_most=at_most), 1):
+            name = table.get("name")
+            yield f"{section}[{name if isinstance(name, str) and name.isprintable() else number}]", table
+
+    def _distinct(self, section: str, what: str, values: Iterable[str]) -> None:
+        for value, times in Counter(values).items():
+            if times > 1:
+                self._reader.complain(f"{section} {what}", f"{value} {times} times", "each one once")
+
+
+class _Profiles:
+    """Loads each profile once; what is wrong in its file becomes the reader's complaint."""
+
+    def __init__(self, reader: Reader, folder: Path | None) -> None:
+        self._reader, self._files = reader, known_profiles(folder)
+        self._loaded: dict[str, Profile | None] = {}
+
+    def get(self, where: str, name: str) -> Profile | None:
+        """None when there is no such profile or it cannot be used."""
+        if name not in self._files:
+            found = shown(name) + closest(name, self._files)
+            self._reader.complain(f"{where}.profile", found, "one of " + ", ".join(sorted(self._files)))
+            return None
+        if name not in self._loaded:
+            self._loaded[name] = self._load(self._files[name])
+        return self._loaded[name]
+
+    def _load(self, file: Path) -> Profile | None:
+        try:
+            return load_profile(file)
+        except ConfigurationError as wrong:
+            self._reader.complaints.extend(wrong.complaints)
+            return None
+
+
+def _watts(milliwatts: int) -> str:
+    return f"{milliwatts / 1000:g}"

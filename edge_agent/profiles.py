@@ -1,14 +1,46 @@
 """Device profiles: what a meter's registers mean, as data, one TOML file a device (docs/profiles.md)."""
 
-from dataclasses import dataclass, field
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import Enum, IntEnum
 from fractions import Fraction
-from typing import Final
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from edge_agent.schema import (
+    Choice,
+    Flag,
+    Key,
+    ListOf,
+    Near,
+    Reader,
+    Text,
+    UnfitError,
+    Whole,
+    shown,
+)
+
+OURS: Final = Path(__file__).with_suffix("")
+"""The folder of the profiles that come with the program."""
 
 REGISTERS_LIMIT: Final = 125
 """Registers of one read (MODBUS Application Protocol V1.1b3, 6.3 and 6.4)."""
 BITS_LIMIT: Final = 2000
 """Coils or inputs of one read (the same, 6.1 and 6.2)."""
+
+
+POINTS_LIMIT: Final = 128
+"""Points of one device: a statement has at most 512 columns, and a point kept per minute takes four."""
+
+UNITS: Final = (
+    *("W", "kW", "VA", "var", "V", "A", "mA", "Hz", "deg", "Wh", "VAh", "varh"),
+    *("ms", "s", "min", "h", "degC", "kPa", "m3", "kg", "pct", "1", "raw"),
+)
+"""What a value may be counted in; `1` has no unit, `raw` is a register whose factor is not known."""
 
 
 class Function(IntEnum):
@@ -42,12 +74,30 @@ class PointType(Enum):
     @property
     def registers(self) -> int:
         """How many addresses the value takes."""
-        return {"16": 1, "32": 2, "64": 4}.get(self.value[-2:], 1)
+        return struct.calcsize(self.format) // 2
+
+    @property
+    def format(self) -> str:
+        """The letter that `struct` has for it."""
+        return _FORMATS[self.value]
 
     @property
     def is_float(self) -> bool:
         """IEEE 754: can say NaN."""
         return self.value.startswith("float")
+
+
+_FORMATS: Final = {
+    "uint16": "H",
+    "int16": "h",
+    "uint32": "I",
+    "int32": "i",
+    "uint64": "Q",
+    "int64": "q",
+    "float32": "f",
+    "float64": "d",
+    "bitfield": "H",
+}
 
 
 class WordOrder(Enum):
@@ -79,8 +129,8 @@ class Point:
     unit: str
     decimals: int
     kind: PointKind
-    sentinels: frozenset[int] = frozenset()
-    """Raw integers with which the device says "no value"; NaN and infinity always do."""
+    sentinels: frozenset[float] = frozenset()
+    """Raw values with which the device says "no value"; NaN and infinity always do."""
 
     @property
     def end(self) -> int:
@@ -99,6 +149,26 @@ class Limits:
     """Unwanted addresses that may be read along so as to save a request."""
 
 
+BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+
+
+class Parity(Enum):
+    """Of a serial line."""
+
+    NONE = "N"
+    EVEN = "E"
+    ODD = "O"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serial:
+    """How the device's serial port is set when it leaves the factory; what counts is the bus in box.toml."""
+
+    baud: int
+    parity: Parity
+    stopbits: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """A device's register map."""
@@ -108,5 +178,138 @@ class Profile:
     model: str
     points: tuple[Point, ...]
     limits: Limits = field(default_factory=Limits)
+    serial: Serial | None = None
     sha256: bytes
     """Of the file it was read from."""
+
+
+def known_profiles(folder: Path | None) -> dict[str, Path]:
+    """Every profile's file by its id: ours, and the installer's in `folder`, which come first."""
+    folders = (OURS,) if folder is None else (OURS, folder)
+    return {file.stem: file for each in folders for file in sorted(each.glob("*.toml"))}
+
+
+def load_profile(file: Path) -> Profile:
+    """Read one profile completely; ConfigurationError with every complaint when something is wrong with it."""
+    reader = Reader(file=file, near=Near(folder=file.parent, credentials=None))
+    try:
+        text = file.read_bytes()
+    except OSError as wrong:
+        reader.complain("the file", f"unreadable ({wrong.strerror})", "a profile")
+        text = b""
+    profile = _profile(reader, reader.parse(text), sha256(text).digest())
+    reader.finish()
+    assert profile is not None  # noqa: S101  # or finish() would have raised
+    return profile
+
+
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """An exact factor other than 0."""
+
+    wanted: str = "a number other than 0 between -1000000 and 1000000"
+
+    def take(self, found: object, near: Near) -> Fraction:
+        """See schema.Kind."""
+        del near
+        if isinstance(found, bool) or not isinstance(found, int | Decimal):
+            raise UnfitError(shown(found))
+        factor = Decimal(found)
+        if not factor.is_finite() or not 0 < abs(factor) <= 1_000_000:  # noqa: PLR2004
+            raise UnfitError(shown(found))
+        return Fraction(factor)
+
+
+def choice_of(options: Iterable[Enum]) -> Choice:
+    """The members of an enum by their values."""
+    return Choice({option.value: option for option in options})
+
+
+NAME: Final = Text("a name of a to z, 0 to 9 and _, at most 40 long", re.compile(r"[a-z][a-z0-9_]{0,39}"))
+
+PROFILE: Final = (
+    Key(name="id", kind=NAME),
+    Key(name="vendor", kind=Text()),
+    Key(name="model", kind=Text()),
+    Key(name="function", kind=choice_of(Function)),
+    Key(name="word_order", kind=choice_of(WordOrder), default="high_first"),
+    Key(name="source", kind=ListOf(Text(), 1, 20)),
+    Key(name="notes", kind=ListOf(Text(), 0, 20), default=[]),
+)
+SERIAL: Final = (
+    Key(name="baud", kind=Choice({rate: rate for rate in BAUDS})),
+    Key(name="parity", kind=choice_of(Parity), default="N"),
+    Key(name="stopbits", kind=Whole(1, 2), default=1),
+)
+LIMITS: Final = (
+    Key(name="registers", kind=Whole(1, REGISTERS_LIMIT, "registers"), default=REGISTERS_LIMIT),
+    Key(name="even_start", kind=Flag(), default=False),
+    Key(name="gap", kind=Whole(0, REGISTERS_LIMIT, "registers"), default=16),
+)
+POINT: Final = (
+    Key(name="name", kind=NAME),
+    Key(name="address", kind=Whole(0, 0xFFFF)),
+    Key(name="type", kind=choice_of(PointType)),
+    Key(name="unit", kind=Choice({unit: unit for unit in UNITS})),
+    Key(name="decimals", kind=Whole(0, 9)),
+    Key(name="kind", kind=choice_of(PointKind)),
+    Key(name="scale", kind=_Factor(), default=1),
+    Key(name="function", kind=choice_of(Function), default=None),
+    Key(name="word_order", kind=choice_of(WordOrder), default=None),
+    Key(name="sentinels", kind=ListOf(Whole(0, (1 << 64) - 1), 1, 16), default=None),
+)
+
+
+def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | None:
+    head = reader.section(root, PROFILE, "profile", also=("serial", "limits", "point"))
+    limits = reader.section(reader.table(root, "limits") or {}, LIMITS, "limits")
+    serial_table = reader.table(root, "serial")
+    serial = reader.section(serial_table, SERIAL, "serial") if serial_table is not None else None
+    tables = reader.tables(root, "point", at_most=POINTS_LIMIT)
+    if not tables:
+        reader.complain("point", "missing", "at least one [[point]]")
+    if head is None or limits is None:
+        return None
+    if head["id"] != reader.file.stem:
+        reader.complain("profile.id", shown(head["id"]), f'the file\'s own name, "{reader.file.stem}"')
+    points = [_point(reader, table, head, Limits(**limits)) for table in tables]
+    names = [point.name for point in points if point]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        reader.complain(f"point[{name}].name", "there twice", "a name of its own")
+    return Profile(
+        id=head["id"],
+        vendor=head["vendor"],
+        model=head["model"],
+        points=tuple(point for point in points if point),
+        limits=Limits(**limits),
+        serial=Serial(**serial) if serial else None,
+        sha256=digest,
+    )
+
+
+def _point(reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits) -> Point | None:
+    where = f"point[{table.get('name', '?')}]"
+    values = reader.section(table, POINT, where)
+    if values is None:
+        return None
+    values["function"] = values["function"] or head["function"]
+    values["word_order"] = values["word_order"] or head["word_order"]
+    patterns = values.pop("sentinels") or ()
+    point = Point(**values)
+    before = len(reader.complaints)
+    if point.function.is_bits and point.type is not PointType.BITFIELD:
+        reader.complain(f"{where}.type", shown(point.type.value), '"bitfield" with function 1 or 2')
+    if point.end > 0x10000 or point.type.registers > limits.registers:  # noqa: PLR2004
+        reader.complain(f"{where}.address", f"{point.address} with {point.type.registers} registers", "room for them")
+    if any(pattern >= 1 << 16 * point.type.registers for pattern in patterns):
+        reader.complain(f"{where}.sentinels", shown(patterns), f"patterns that fit {point.type.value}")
+    if len(reader.complaints) > before:
+        return None
+    return replace(point, sentinels=frozenset(_meaning(point.type, pattern) for pattern in patterns))
+
+
+def _meaning(kind: PointType, pattern: int) -> float:
+    """What a bit pattern is as a value of that type."""
+    octets = pattern.to_bytes(2 * kind.registers, "big")
+    value: float = struct.unpack(f">{kind.format}", octets)[0]
+    return value

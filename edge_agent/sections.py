@@ -1,0 +1,258 @@
+"""The sections of a box's file: what each is inside, and every key it may have with its unit, range and default.
+
+docs/configuration.md lists the same for people. Times are whole milliseconds and powers whole milliwatts inside,
+whatever unit the file's key names.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from edge_agent import profiles
+from edge_agent.profiles import Parity, Point, Profile
+from edge_agent.schema import Choice, FileReference, Key, ListOf, Text, Thousandths, Whole
+from evidence import bodies
+from evidence.bodies import Keep
+from evidence.judge import Threshold
+
+BUSES_LIMIT: Final = 256
+MACHINES_LIMIT: Final = 256
+CAMERAS_LIMIT: Final = 16
+
+NAME: Final = Text("a name of a to z, 0 to 9 and -, at most 40 long", bodies.NAME)
+HOST: Final = Text("a host name or an address", re.compile(r"[A-Za-z0-9._:-]{1,200}"))
+PORT: Final = Whole(1, 0xFFFF)
+KEEP: Final = Choice({"minute": Keep.MINUTE, "every": Keep.EVERY})
+PERIOD: Final = Thousandths("0.05", "3600", "seconds")
+PIXELS: Final = Whole(0, 16384, "pixels")
+
+
+class Pace(Enum):
+    """How fast a camera's pictures are taken: as they come, or a file's as fast as they can be looked at."""
+
+    LIVE = "live"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Who this box is and how it keeps what it sees."""
+
+    id: str
+    enterprise: str
+    site: str
+    signing_key: Path
+    spool: Path
+    seal_every_ms: int
+    heartbeat_every_ms: int
+    commit_every_ms: int
+    disk_quota_bytes: int
+    keep: Keep
+    profiles: Path | None
+    """A directory with the installer's own profiles, beside those that come with the program."""
+
+
+BOX: Final = (
+    Key(name="id", kind=NAME),
+    Key(name="enterprise", kind=Text()),
+    Key(name="site", kind=Text()),
+    Key(name="signing_key", kind=FileReference()),
+    Key(name="spool", kind=FileReference(), default="/var/lib/qianliyan/spool.db"),
+    Key(
+        name="seal_every_s",
+        kind=Thousandths("1", "3600", "seconds"),
+        default=300,
+        inside="seal_every_ms",
+    ),
+    Key(
+        name="heartbeat_every_s",
+        kind=Thousandths("1", "3600", "seconds"),
+        default=300,
+        inside="heartbeat_every_ms",
+    ),
+    Key(
+        name="commit_every_s",
+        kind=Thousandths("0.05", "60", "seconds"),
+        default=1,
+        inside="commit_every_ms",
+    ),
+    Key(name="disk_quota_mb", kind=Whole(8, 1_000_000, "megabytes"), default=512),
+    Key(name="keep", kind=KEEP, default="minute"),
+    Key(name="profiles", kind=FileReference(), default=None),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """Where statements go."""
+
+    host: str
+    port: int
+    ca: Path
+    cert: Path
+    key: Path
+    receiver_key: Path
+    """The receiver's public key, which signs receipts."""
+    keepalive_s: int
+    backlog_statements_per_s: int
+
+
+UPLINK: Final = (
+    Key(name="host", kind=HOST),
+    Key(name="port", kind=PORT, default=8883),
+    Key(name="ca", kind=FileReference()),
+    Key(name="cert", kind=FileReference()),
+    Key(name="key", kind=FileReference()),
+    Key(name="receiver_key", kind=FileReference()),
+    Key(name="keepalive_s", kind=Whole(5, 30, "seconds"), default=20),
+    Key(name="backlog_statements_per_s", kind=Whole(1, 10_000, "statements per second"), default=20),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpBus:
+    """One Modbus TCP host."""
+
+    name: str
+    host: str
+    port: int
+    timeout_ms: int
+    """How long an answer may take."""
+    period_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtuBus:
+    """One serial line with Modbus RTU."""
+
+    name: str
+    device: str
+    baud: int
+    parity: Parity
+    stopbits: int
+    timeout_ms: int
+    """How long a device may be silent, beyond the time that request and answer need on the wire."""
+    period_ms: int
+
+
+Bus = TcpBus | RtuBus
+
+
+BUS_KIND: Final = (Key(name="kind", kind=Choice({kind: kind for kind in ("modbus-tcp", "modbus-rtu")})),)
+_ANY_BUS: Final = (
+    Key(name="name", kind=NAME),
+    *BUS_KIND,
+    Key(name="period_s", kind=PERIOD, default=1, inside="period_ms"),
+)
+_TIMEOUT: Final = Thousandths("0.02", "30", "seconds")
+TCP_BUS: Final = (
+    *_ANY_BUS,
+    Key(name="host", kind=HOST),
+    Key(name="port", kind=PORT, default=502),
+    Key(name="timeout_s", kind=_TIMEOUT, default=1, inside="timeout_ms"),
+)
+RTU_BUS: Final = (
+    *_ANY_BUS,
+    Key(name="device", kind=Text("a device such as /dev/ttyUSB0", re.compile(r"/[^\s]{1,150}"))),
+    Key(name="baud", kind=Choice({rate: rate for rate in profiles.BAUDS}), default=9600),
+    Key(name="parity", kind=profiles.choice_of(profiles.Parity), default="N"),
+    Key(name="stopbits", kind=Whole(1, 2), default=1),
+    Key(name="timeout_s", kind=_TIMEOUT, default=Decimal("0.3"), inside="timeout_ms"),
+)
+
+
+BUS_KEYS: Final = {"modbus-tcp": TCP_BUS, "modbus-rtu": RTU_BUS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One machine or meter on a bus."""
+
+    name: str
+    title: str
+    stream: str
+    bus: Bus
+    unit: int
+    profile: Profile
+    points: tuple[Point, ...]
+    """What is asked, in the order of the file's `points`, or else the profile's."""
+    period_ms: int
+    keep: Keep
+    run_state: Threshold | None
+
+
+MACHINE: Final = (
+    Key(name="name", kind=NAME),
+    Key(name="title", kind=Text()),
+    Key(name="stream_kind", kind=Choice({"machine": "machine", "meter": "meter"}), default="machine"),
+    Key(name="bus", kind=NAME),
+    Key(name="unit", kind=Whole(0, 255), default=1),
+    Key(name="profile", kind=profiles.NAME),
+    Key(name="points", kind=ListOf(profiles.NAME, 1, profiles.POINTS_LIMIT, distinct=True), default=None),
+    Key(name="period_s", kind=PERIOD, default=None, inside="period_ms"),
+    Key(name="keep", kind=KEEP, default=None),
+)
+
+_WATTS: Final = Thousandths("0.001", "1000000000", "watts")
+RUN_STATE: Final = (
+    Key(name="strategy", kind=Choice({"power_threshold": "power_threshold"}), default="power_threshold"),
+    Key(name="point", kind=profiles.NAME, default="active_power"),
+    Key(name="running_above_w", kind=_WATTS, inside="running_above_mw"),
+    Key(name="idle_above_w", kind=_WATTS, inside="idle_above_mw"),
+    Key(
+        name="hysteresis_w",
+        kind=Thousandths("0", "1000000000", "watts"),
+        default=0,
+        inside="hysteresis_mw",
+    ),
+    Key(name="dwell_s", kind=Thousandths("0", "3600", "seconds"), default=10, inside="dwell_ms"),
+    Key(name="hold_s", kind=Thousandths("0.05", "86400", "seconds"), default=None, inside="hold_ms"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """One camera with one counting line; its stream is gate/<name>."""
+
+    name: str
+    title: str
+    stream: str
+    source: str
+    gate_px: tuple[int, int, int, int]
+    """x0, y0, x1, y1 in pixels of the source, origin top left."""
+    in_normal_milli: tuple[int, int]
+    """The direction that counts as in, x and y, in thousandths."""
+    item_px: int | None
+    """About how long an item's shorter side is in the picture."""
+    pace: Pace
+
+
+CAMERA: Final = (
+    Key(name="name", kind=NAME),
+    Key(name="title", kind=Text()),
+    Key(name="source", kind=Text("a film's path, /dev/video0 or rtsp://…")),
+    Key(name="gate", kind=ListOf(PIXELS, 4, 4), inside="gate_px"),
+    Key(
+        name="in_normal",
+        kind=ListOf(Thousandths("-1000", "1000", "direction"), 2, 2),
+        inside="in_normal_milli",
+    ),
+    Key(name="item_px", kind=Whole(4, 4096, "pixels"), default=None),
+    Key(
+        name="pace",
+        kind=Choice({pace.value: pace for pace in Pace}),
+        default="live",
+    ),
+)
+
+CLOCK_KIND: Final = (Key(name="kind", kind=Choice({kind: kind for kind in ("system", "catch-up")}), default="system"),)
+CATCH_UP: Final = (
+    *CLOCK_KIND,
+    Key(name="started_at_ms", kind=Whole(0, bodies.MS_LIMIT, "milliseconds since 1970")),
+    Key(name="back_s", kind=Thousandths("0", "31622400", "seconds"), inside="back_ms"),
+    Key(name="rate", kind=Whole(1, 100_000)),
+)
+CLOCK_KEYS: Final = {"system": CLOCK_KIND, "catch-up": CATCH_UP}
