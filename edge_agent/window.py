@@ -1,0 +1,252 @@
+"""The open window of a machine's stream: readings come in, a READINGS body comes out. Pure; keeper.py keeps it.
+
+Rows are held encoded (about 100 bytes instead of 700), since a box may watch a hundred machines for five minutes each.
+A window ends just after its last reading, so the next one adjoins it and no reading can fall between the two.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+from edge_agent.reading import Frame, Reading
+from evidence import cbor
+from evidence.bodies import (
+    FRAME_LIMIT,
+    FRAMES_LIMIT,
+    ROWS_LIMIT,
+    SPANS_LIMIT,
+    Aggregate,
+    Column,
+    Failure,
+    Keep,
+    Readings,
+)
+from evidence.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, spans_of
+
+MINUTE_MS: Final = 60_000
+ROWS_FULL: Final = ROWS_LIMIT - 96
+"""At this many rows the window is sealed whatever the time."""
+BYTES_FULL: Final = 120 * 1024
+"""Likewise at this many bytes of rows: a statement has twice as much room."""
+CHANGES_FULL: Final = SPANS_LIMIT // 2
+_ROW_LIMIT: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPoint:
+    """What a statement says of one of a machine's points."""
+
+    name: str
+    unit: str
+    decimals: int
+    is_gauge: bool
+    """Whether a minute of it has a mean; of a counter or a state only the last value says something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a window needs to know of its stream: read from the stream's signed settings, so that what an earlier run
+    left unsealed is sealed by the settings it was measured with.
+    """
+
+    stream: str
+    points: tuple[KeptPoint, ...]
+    period_ms: int
+    keep: Keep
+    threshold: Threshold | None
+
+    @classmethod
+    def from_settings(cls, stream: str, settings: Mapping[str, Any]) -> "Measured":
+        """The opposite of config.settings_of, as far as a window needs it."""
+        return cls(
+            stream=stream,
+            points=tuple(
+                KeptPoint(name=p["name"], unit=p["unit"], decimals=p["decimals"], is_gauge=p["kind"] == "gauge")
+                for p in settings["points"]
+            ),
+            period_ms=settings["period_ms"],
+            keep=Keep(settings["keep"]),
+            threshold=Threshold.from_settings(settings),
+        )
+
+
+@dataclass(slots=True)
+class Window:
+    """Readings of one stream since `from_ms`, and where judging stands."""
+
+    measured: Measured
+    from_ms: int
+    carried: Judged = UNJUDGED
+    """Where judging stood when the window opened."""
+    judged: Judged = field(init=False)
+    changes: list[Change] = field(init=False, default_factory=list)
+    rows: list[bytes] = field(init=False, default_factory=list)
+    size: int = field(init=False, default=0)
+    """Bytes of the rows."""
+    last_ms: int | None = field(init=False, default=None)
+    missed: int = field(init=False, default=0)
+    _frames: tuple[Frame, ...] = field(init=False, default=())
+    _frames_at_ms: int = field(init=False, default=0)
+    _level: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.judged = self.carried
+        names = [point.name for point in self.measured.points]
+        threshold = self.measured.threshold
+        self._level = names.index(threshold.point) if threshold and threshold.point in names else None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it must be sealed now, whatever the time."""
+        return len(self.rows) >= ROWS_FULL or self.size >= BYTES_FULL or len(self.changes) >= CHANGES_FULL
+
+    def add(self, reading: Reading) -> tuple[bytes, bool]:
+        """Take a reading in: (its row, whether the state is another now)."""
+        at_ms = max(reading.at_ms, self.from_ms, -1 if self.last_ms is None else self.last_ms + 1)
+        row = encode_row(at_ms, reading)
+        if reading.frames and any(answer for _, answer in reading.frames):
+            self._frames, self._frames_at_ms = reading.frames, at_ms
+        return row, self._take(row, at_ms, reading.values, reading.failure, reading.cycles)
+
+    def replay(self, row: bytes) -> None:
+        """Take in a row that an earlier run of this program had kept."""
+        at_ms, values, failure, cycles = decode_row(row)
+        self._take(row, at_ms, values, failure, cycles)
+
+    def _take(self, row: bytes, at_ms: int, values: Sequence[int | None], failure: Failure | None, cycles: int) -> bool:
+        before = self.judged.state
+        if failure is Failure.MISSED:
+            self.missed += cycles
+        else:
+            self.rows.append(row)
+            self.size += len(row)
+        self.last_ms = at_ms
+        if self._level is None or self.measured.threshold is None:
+            return False
+        power = values[self._level]
+        if power is not None:
+            power = _milli(power, self.measured.points[self._level].decimals)
+        self.judged, changes = judge(self.judged, at_ms, power, self.measured.threshold)
+        self.changes += changes
+        return self.judged.state is not before
+
+    def seal(self, to_ms: int, *, keep: Keep | None = None) -> tuple[Readings, Judged]:
+        """The window's body, and where judging stands at its end. `keep` overrides what the configuration keeps."""
+        judged, changes = self.judged, self.changes
+        spans: list[tuple[int, RunState]] = []
+        if self._level is not None:
+            judged, expired = expire(judged, to_ms)
+            marks = spans_of(self.carried.state, [*changes, *expired], self.from_ms, to_ms)
+            spans = [(start, state) for start, _, state in marks]
+        decoded = [decode_row(row) for row in self.rows]
+        per_minute = (keep or self.measured.keep) is Keep.MINUTE
+        kept = _by_minute(decoded, self.measured.points) if per_minute else _every(decoded, self.measured.points)
+        return (
+            Readings(
+                from_ms=self.from_ms,
+                to_ms=to_ms,
+                period_ms=self.measured.period_ms,
+                keep=Keep.MINUTE if per_minute else Keep.EVERY,
+                times_ms=kept.times_ms,
+                columns=kept.columns,
+                asked=kept.asked,
+                answered=kept.answered,
+                failures=kept.failures,
+                spans=spans,
+                frames=[
+                    (self._frames_at_ms, request[:FRAME_LIMIT], answer[:FRAME_LIMIT])
+                    for request, answer in self._frames[:FRAMES_LIMIT]
+                ],
+                missed=self.missed,
+            ),
+            judged,
+        )
+
+
+Row = tuple[int, list[int | None], Failure | None, int]
+"""(at_ms, values, failure, cycles)."""
+
+
+def encode_row(at_ms: int, reading: Reading) -> bytes:
+    """A reading as it lies in the spool until its window is sealed."""
+    return cbor.encode([at_ms, list(reading.values), int(reading.failure or 0), reading.cycles])
+
+
+def decode_row(row: bytes) -> Row:
+    """The opposite of encode_row. Raises MalformedError when the spool is damaged."""
+    at_ms, values, failure, cycles = cbor.decode(row, at_most=_ROW_LIMIT)
+    return at_ms, values, Failure(failure) if failure else None, cycles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    times_ms: list[int]
+    columns: list[Column]
+    asked: list[int]
+    answered: list[int]
+    failures: list[tuple[int, Failure, int]]
+
+
+def _every(rows: list[Row], points: tuple[KeptPoint, ...]) -> _Kept:
+    by_point: Iterable[tuple[int | None, ...]] = zip(*(row[1] for row in rows), strict=True) if rows else ()
+    columns = [
+        Column(point=p.name, aggregate=Aggregate.SAMPLE, unit=p.unit, decimals=p.decimals, values=list(values))
+        for p, values in zip(points, by_point or [()] * len(points), strict=True)
+    ]
+    return _Kept(
+        times_ms=[row[0] for row in rows],
+        columns=columns,
+        asked=[],
+        answered=[],
+        failures=[(i, row[2], row[3]) for i, row in enumerate(rows) if row[2] is not None],
+    )
+
+
+_OF_A_GAUGE: Final = (Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.LAST)
+
+
+def _by_minute(rows: list[Row], points: tuple[KeptPoint, ...]) -> _Kept:
+    shapes = [(p, _OF_A_GAUGE if p.is_gauge else (Aggregate.LAST,)) for p in points]
+    columns = [
+        [Column(point=p.name, aggregate=a, unit=p.unit, decimals=p.decimals, values=[]) for a in aggregates]
+        for p, aggregates in shapes
+    ]
+    kept = _Kept(times_ms=[], columns=[c for of in columns for c in of], asked=[], answered=[], failures=[])
+    for minute, (_, group) in enumerate(groupby(rows, key=lambda row: row[0] // MINUTE_MS)):
+        members = list(group)
+        kept.times_ms.append(members[0][0])
+        kept.asked.append(sum(row[2] is not Failure.RESTED for row in members))
+        kept.answered.append(sum(any(v is not None for v in row[1]) for row in members))
+        why: Counter[Failure] = Counter()
+        for row in members:
+            if row[2] is not None:
+                why[row[2]] += row[3]
+        kept.failures.extend((minute, failure, times) for failure, times in sorted(why.items()))
+        for of, samples in zip(columns, zip(*(row[1] for row in members), strict=True), strict=True):
+            _append(of, samples)
+    return kept
+
+
+def _append(columns: list[Column], samples: tuple[int | None, ...]) -> None:
+    good = samples if None not in samples else [v for v in samples if v is not None]
+    if not good:
+        for column in columns:
+            column.values.append(None)
+        return
+    columns[-1].values.append(good[-1])
+    if len(columns) > 1:
+        mean, least, most, _ = columns
+        mean.values.append(_mean(good))  # type: ignore[arg-type]
+        least.values.append(min(good))  # type: ignore[type-var]
+        most.values.append(max(good))  # type: ignore[type-var]
+
+
+def _mean(values: Sequence[int]) -> int:
+    """Rounded half up, in integers."""
+    return (2 * sum(values) + len(values)) // (2 * len(values))
+
+
+def _milli(value: int, decimals: int) -> int:
+    return int(value * 10 ** (3 - decimals)) if decimals <= 3 else int(value // 10 ** (decimals - 3))  # noqa: PLR2004 - milli
