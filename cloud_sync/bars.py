@@ -1,0 +1,211 @@
+"""Spans drawn as inline SVG: a state has a shape as well as a colour, so that a bar can be read in greyscale.
+
+Running is full height, idle three quarters, stopped a thin base, no data an outlined hatch, contested a cross-hatch.
+The server draws; colours come from the style sheet by class. Nothing here is text from outside except through `escape`.
+
+Each machine costs at most one path a state. What is drawn may be widened to be visible; figures never come from here.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from cloud_sync.reports import HOUR_MS, RunningHours, Span, State
+
+HEIGHT: Final = 24
+"""Units of height of a bar; its width is given, and the page stretches it."""
+DAY_WIDTH: Final = 720
+"""Units of a day's bar: two minutes each."""
+WEEK_WIDTH: Final = 840
+LEAST_WIDTH: Final = 4
+"""Units a state is widened to, where its neighbours can spare them: two pixels on a phone."""
+PIECES_LIMIT: Final = 120
+"""Pieces of one bar, at most: a machine that cycles faster is drawn coarser, in true proportion."""
+COLUMN_WIDTH: Final = 24
+COLUMN_HEIGHT: Final = 48
+"""Units of a day's column: half an hour each."""
+
+_SHAPE: Final = {State.RUNNING: ("r", 12), State.IDLE: ("i", 15), State.STOPPED: ("s", 22)}
+"""Class and centre line of the thick strokes (24, 18 and 4 units) that are the cheapest rectangles of SVG."""
+_HATCHED: Final = {State.UNKNOWN: "u", State.CONTESTED: "c"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Which time a bar's width stands for."""
+
+    from_ms: int
+    to_ms: int
+    width: int = DAY_WIDTH
+
+    def x(self, at_ms: int) -> int:
+        """The place of an instant, in units from the left."""
+        return round((at_ms - self.from_ms) * self.width / (self.to_ms - self.from_ms))
+
+    def percent(self, at_ms: int) -> float:
+        """The place of an instant, in per cent of the width."""
+        return round((at_ms - self.from_ms) * 100 / (self.to_ms - self.from_ms), 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A state as drawn: units from the left, and how many."""
+
+    x: int
+    width: int
+    state: State
+
+
+def bar(filled: Sequence[Span], frame: Frame) -> Markup:
+    """One machine's bar; `filled` is a `timeline` inside the frame, and what it leaves out stays empty."""
+    paths = [_path(state, pieces_of(filled, frame)) for state in State]
+    return _svg(frame.width, HEIGHT, "".join(paths) + '<use href="#grid"/>')
+
+
+def bar_to_touch(filled: Sequence[Span], frame: Frame, say: Callable[[Span], str]) -> Markup:
+    """The same bar where every span answers to a pointer or a screen reader with what `say` says of it."""
+    touch = "".join(
+        f'<path class="t" d="M{left} 0h{max(1, frame.x(span.to_ms) - left)}v{HEIGHT}H{left}z">'
+        f"<title>{escape(say(span))}</title></path>"
+        for span in filled[: 2 * PIECES_LIMIT]
+        for left in [frame.x(span.from_ms)]
+    )
+    paths = [_path(state, pieces_of(filled, frame)) for state in State]
+    return _svg(frame.width, HEIGHT, "".join(paths) + '<use href="#grid"/>' + touch)
+
+
+def columns(days: Iterable[RunningHours | None]) -> Markup:
+    """One column a day: running from the base, idle on it, unknown hours hatched from the top; None stays empty."""
+    run = idle = base = unknown = ""
+    count = 0
+    for count, day in enumerate(days, start=1):
+        if day is None:
+            continue
+        x, left = (count - 1) * COLUMN_WIDTH + COLUMN_WIDTH // 2, (count - 1) * COLUMN_WIDTH + 2
+        up, pale, missing = (_half_hours(ms) for ms in (day.running_ms, day.idle_ms, day.unknown_ms))
+        up = min(up, COLUMN_HEIGHT - missing)
+        pale = min(pale, COLUMN_HEIGHT - missing - up)
+        run += f"M{x} {COLUMN_HEIGHT}v-{up}" if up else ""
+        idle += f"M{x} {COLUMN_HEIGHT - up}v-{pale}" if pale else ""
+        base += f"M{left} {COLUMN_HEIGHT - 1}h20" if day.observed_ms and not up + pale else ""
+        unknown += f"M{left} 0h20v{missing}h-20z" if missing else ""
+    drawn = [("w", run), ("j", idle), ("b", base), ("u", unknown)]
+    paths = "".join(_element(name, path) for name, path in drawn if path)
+    return _svg(count * COLUMN_WIDTH, COLUMN_HEIGHT, '<use href="#grid"/>' + paths)
+
+
+def gate_columns(hours: Sequence[tuple[int, int, bool]]) -> Markup:
+    """One column an hour of (in, out, blind): in upwards, out downwards; an hour the camera missed is hatched."""
+    most = max((max(inward, out) for inward, out, _ in hours), default=0) or 1
+    middle = COLUMN_HEIGHT // 2
+    ins = outs = blinds = ""
+    for hour, (inward, out, blind) in enumerate(hours):
+        x, left = hour * COLUMN_WIDTH + COLUMN_WIDTH // 2, hour * COLUMN_WIDTH + 2
+        ins += f"M{x} {middle}v-{max(1, middle * inward // most)}" if inward else ""
+        outs += f"M{x} {middle}v{max(1, middle * out // most)}" if out else ""
+        blinds += f"M{left} 0h20v{COLUMN_HEIGHT}h-20z" if blind else ""
+    drawn = [("u", blinds), ("in", ins), ("out", outs), ("mid", f"M0 {middle}h{len(hours) * COLUMN_WIDTH}")]
+    paths = "".join(_element(name, path) for name, path in drawn if path)
+    return _svg(len(hours) * COLUMN_WIDTH, COLUMN_HEIGHT, paths)
+
+
+def grid(frame: Frame, marks_ms: Iterable[int], now_ms: int | None, height: int = HEIGHT) -> Markup:
+    """What every bar of a page repeats: hour or day marks, and now. To stand in `<defs>` once."""
+    lines = "".join(f"M{frame.x(at_ms)} 0v{height}" for at_ms in marks_ms)
+    now = f'<path class="n" d="M{frame.x(now_ms)} 0v{height}"/>' if now_ms is not None else ""
+    return Markup(f'<g id="grid"><path class="g" d="{lines}"/>{now}</g>')  # noqa: S704  only numbers
+
+
+def pieces_of(filled: Sequence[Span], frame: Frame) -> tuple[Piece, ...]:
+    """The spans in whole units, adjoining, as wide together as the spans are; short ones widened to be seen."""
+    if len(filled) > PIECES_LIMIT:
+        filled = coarser(filled, PIECES_LIMIT)
+    if not filled:
+        return ()
+    edges = [frame.x(span.from_ms) for span in filled] + [frame.x(filled[-1].to_ms)]
+    widths = [after - before for before, after in pairwise(edges)]
+    _widen(widths, [span.state for span in filled])
+    pieces: list[Piece] = []
+    x = edges[0]
+    for span, width in zip(filled, widths, strict=True):
+        if width and pieces and pieces[-1].state is span.state:
+            pieces[-1] = Piece(x=pieces[-1].x, width=pieces[-1].width + width, state=span.state)
+        elif width:
+            pieces.append(Piece(x=x, width=width, state=span.state))
+        x += width
+    return tuple(pieces)
+
+
+def coarser(filled: Sequence[Span], slots: int) -> tuple[Span, ...]:
+    """At most `slots` spans over the same time; each slot shows a state that it held, the shares stay true.
+
+    Error diffusion: what a state is owed from earlier slots counts in the next one that it appears in.
+    """
+    from_ms, to_ms = filled[0].from_ms, filled[-1].to_ms
+    edges = [from_ms + (to_ms - from_ms) * slot // slots for slot in range(slots + 1)]
+    owed = [0] * len(State)
+    shown: list[Span] = []
+    first = 0
+    for start_ms, end_ms in pairwise(edges):
+        while filled[first].to_ms <= start_ms:
+            first += 1
+        held = set()
+        for span in filled[first:]:
+            if span.from_ms >= end_ms:
+                break
+            owed[span.state] += min(span.to_ms, end_ms) - max(span.from_ms, start_ms)
+            held.add(span.state)
+        state = max(held, key=lambda state: owed[state])
+        owed[state] -= end_ms - start_ms
+        if shown and shown[-1].state is state:
+            start_ms = shown.pop().from_ms  # noqa: PLW2901  the slot continues the span before
+        shown.append(Span(from_ms=start_ms, to_ms=end_ms, state=state))
+    return tuple(shown)
+
+
+def _widen(widths: list[int], states: Sequence[State]) -> None:
+    """Let narrow pieces grow at the cost of a wide neighbour, the ones that are not running first."""
+    order = sorted(range(len(widths)), key=lambda at: states[at] is State.RUNNING)
+    for at in order:
+        around = [other for other in (at - 1, at + 1) if 0 <= other < len(widths)]
+        for other in sorted(around, key=lambda other: -widths[other]):
+            taken = min(LEAST_WIDTH - widths[at], widths[other] - LEAST_WIDTH)
+            if taken > 0:
+                widths[other] -= taken
+                widths[at] += taken
+
+
+def _path(state: State, pieces: Iterable[Piece]) -> str:
+    """One path for all pieces of a state, in relative moves, because they are short."""
+    drawn = ""
+    x = 0
+    for piece in pieces:
+        if piece.state is not state:
+            continue
+        if state in _HATCHED:
+            drawn += f"M{piece.x} 0h{piece.width}v{HEIGHT}h-{piece.width}z"
+        elif drawn:
+            drawn += f"m{piece.x - x} 0h{piece.width}"
+        else:
+            drawn = f"M{piece.x} {_SHAPE[state][1]}h{piece.width}"
+        x = piece.x + piece.width
+    if not drawn:
+        return ""
+    return _element(_HATCHED[state] if state in _HATCHED else _SHAPE[state][0], drawn)
+
+
+def _element(name: str, path: str) -> str:
+    fill = {"u": ' fill="url(#hatch)"', "c": ' fill="url(#cross)"'}.get(name, "")
+    return f'<path class="{name}"{fill} d="{path}"/>'
+
+
+def _svg(width: int, height: int, content: str) -> Markup:
+    drawn = f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{content}</svg>'
+    return Markup(drawn)  # noqa: S704  numbers, and titles that went through escape
+
+
+def _half_hours(ms: int) -> int:
+    return round(2 * ms / HOUR_MS)
