@@ -32,7 +32,7 @@ BUSY_WAIT_S: Final = 10.0
 """How long one process waits for another's transaction."""
 SCHEMA_VERSION: Final = 1
 RESERVE_BYTES: Final = 2 * 1024 * 1024
-"""Set aside as a file, and freed when the disk is full, so that the box can still clear up and sign that it was full."""
+"""Set aside as a file, and freed when the disk is full, so that the box can clear up and sign that it was full."""
 CHECKPOINT_PAGES: Final = 256
 """The write-ahead log is folded back about every megabyte."""
 

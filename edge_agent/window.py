@@ -47,8 +47,10 @@ class KeptPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a window needs to know of its stream: read from the stream's signed settings, so that what an earlier run
-    left unsealed is sealed by the settings it was measured with.
+    """What a window needs to know of its stream.
+
+    It is read from the stream's signed settings, so what an earlier run left unsealed is sealed by the settings that it
+    was measured with.
     """
 
     stream: str
@@ -101,6 +103,11 @@ class Window:
     def is_full(self) -> bool:
         """Whether it must be sealed now, whatever the time."""
         return len(self.rows) >= ROWS_FULL or self.size >= BYTES_FULL or len(self.changes) >= CHANGES_FULL
+
+    @property
+    def end_ms(self) -> int:
+        """Just after the last reading; where the window begins when there is none."""
+        return self.from_ms if self.last_ms is None else self.last_ms + 1
 
     def add(self, reading: Reading) -> tuple[bytes, bool]:
         """Take a reading in: (its row, whether the state is another now)."""

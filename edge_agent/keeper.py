@@ -1,0 +1,410 @@
+"""Keeping what `poll` reads: group commits of readings, sealing of windows, and the box's own notebook.
+
+One keeper, one thread. Once per commit interval it takes all readings that arrived, and in ONE transaction writes them
+into the journal, seals the windows that are due, and moves the heads. So a power cut costs at most one interval of
+readings, and a reading is never both lost and sealed, nor sealed twice.
+"""
+
+import logging
+import shutil
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import Any, Final
+from zlib import crc32
+
+from edge_agent import __version__
+from edge_agent.config import Box
+from edge_agent.reading import Reading
+from edge_agent.signer import LastRun, Signer
+from edge_agent.spool import SpoolError, SpoolFullError
+from edge_agent.window import Measured, Window
+from evidence.bodies import (
+    HEADS_LIMIT,
+    Boot,
+    ClockStep,
+    Commissioning,
+    Gap,
+    GapReason,
+    Heartbeat,
+    Keep,
+    Shutdown,
+)
+from evidence.judge import UNJUDGED, Judged
+from evidence.statement import ClockQuality
+
+PROCESS: Final = "poll"
+SOFTWARE: Final = f"qianliyan {__version__}"
+QUEUE_LIMIT: Final = 50_000
+"""Readings that wait for a commit, at most: minutes of the busiest box; beyond it the oldest are counted as lost."""
+PENDING_LIMIT: Final = 100_000
+"""Rows that wait for room in the journal, at most; beyond it they are kept in their windows alone."""
+CHANGE_SEAL_MS: Final = 30_000
+"""A change of state is sealed at once, but a chattering machine at most this often."""
+LATENESS_MS: Final = 30_000
+"""A window without any reading is sealed up to this long ago, so a late answer still finds its window open."""
+STEP_MS: Final = 1_000
+"""Wall against steady clock: a jump beyond this between two readings is a step, below it a slew."""
+CLEAR_JOURNAL_EVERY: Final = 30
+"""Commits between two clearings of the journal."""
+ROOM_EVERY: Final = 10
+"""Commits between two looks at the room that is left."""
+TIGHT: Final = 0.8
+"""Of the quota: from here on receipted statements are forgotten; with none left, minutes are kept, not samples."""
+FORGET_AT_ONCE: Final = 2_000
+"""Receipted statements deleted in one transaction."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Lost:
+    """Readings that were taken and could not be kept."""
+
+    from_ms: int
+    to_ms: int
+    count: int
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One machine's stream while the keeper runs."""
+
+    id: int
+    window: Window
+    due_ms: int
+    journal_after: int
+    sealed_at_ms: int
+    changed: bool = False
+    lost: _Lost | None = None
+
+    def lose(self, count: int, to_ms: int) -> None:
+        """Count readings as lost, from where the open window begins."""
+        if self.lost is None:
+            self.lost = _Lost(self.window.from_ms, to_ms, 0)
+        self.lost.count += count
+        self.lost.to_ms = max(self.lost.to_ms, to_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sealed:
+    """What a transaction does to a stream; taken over in memory only after the commit."""
+
+    stream: _Stream
+    to_ms: int
+    carry: Judged
+
+
+class Keeper:
+    """Takes readings from any thread; keeps, seals and signs them from its own."""
+
+    def __init__(
+        self, signer: Signer, box: Box, settings: dict[str, dict[str, Any]], box_settings: dict[str, Any]
+    ) -> None:
+        """`settings` are those of the machines' streams, by stream. Nothing is written before `start`."""
+        self._signer, self._spool, self._clock = signer, signer.spool, signer.clock
+        self._box = box
+        self._settings = settings
+        self._box_settings = box_settings | {"software": SOFTWARE}
+        self._queue: deque[Reading] = deque()
+        self._queue_lock = Lock()
+        self._streams: dict[str, _Stream] = {}
+        self._pending: list[tuple[int, bytes]] = []
+        self._journal_id = 0
+        self._offset_ms: int | None = None
+        self._stepped: tuple[int, int] | None = None
+        self._heartbeat_due_ms = 0
+        self._commits = 0
+        self._keep: Keep | None = None
+        self._over_quota = False
+        self._is_full = False
+
+    def deliver(self, reading: Reading) -> None:
+        """Take a reading over; any thread may call. Never waits for the disk."""
+        with self._queue_lock:
+            if len(self._queue) >= QUEUE_LIMIT:
+                oldest = self._queue.popleft()
+                if (stream := self._streams.get(oldest.stream)) is not None:
+                    stream.lose(1, oldest.at_ms)
+            self._queue.append(reading)
+
+    def start(self) -> None:
+        """Sign what the last run left unsealed, the boot, the gap since, and every stream's settings.
+
+        One transaction: a crash in the middle of it leaves everything for the next start. Raises SpoolError.
+        """
+        self._spool.take_reserve()
+        now_ms = self._clock.utc_ms()
+        with self._spool.writing():
+            last_alive_ms = self._spool.last_alive_ms()
+            last = self._signer.begin_run(PROCESS)
+            self._begin_box(last, last_alive_ms)
+            self._journal_id = self._seal_leftovers()
+            for stream, settings in self._settings.items():
+                head = self._signer.begin_stream(stream, settings, last, now_ms=now_ms)
+                self._spool.set_measured(stream, until_ms=now_ms, carry=UNJUDGED, journal_after=self._journal_id)
+                self._streams[stream] = _Stream(
+                    id=head.id,
+                    window=Window(measured=Measured.from_settings(stream, settings), from_ms=now_ms),
+                    due_ms=now_ms + self._phase_ms(stream),
+                    journal_after=self._journal_id,
+                    sealed_at_ms=now_ms,
+                )
+            self._heartbeat()
+            self._spool.clear_journal(PROCESS, self._journal_id)
+        self._heartbeat_due_ms = now_ms + self._box.heartbeat_every_ms
+        log.info("keeping streams=%d spool=%s", len(self._streams), self._box.spool)
+
+    def run(self, stop: Event) -> None:
+        """Keep until `stop` is set, then seal everything and sign the shutdown."""
+        while not stop.wait(self._box.commit_every_ms / 1000):
+            self.step()
+        self.finish("stopped as told")
+
+    def step(self) -> None:
+        """Keep everything that was delivered so far; windows that are due are sealed."""
+        more = True
+        while more:
+            more = self._take_in()
+            if not self._attempt(self._commit):
+                return
+            if self._stepped is not None and not self._attempt(self._follow_the_clock):
+                return
+        if self._commits % ROOM_EVERY == 0:
+            self._attempt(self._look_at_room)
+
+    def finish(self, reason: str) -> None:
+        """Seal every window and sign the shutdown, so that the next start need not guess."""
+        self.step()
+        self._attempt(lambda: self._sign_off(reason))
+
+    # Starting.
+
+    def _begin_box(self, last: LastRun, last_alive_ms: int | None) -> None:
+        box = self._box
+        if self._spool.head("box").next_n == 0:
+            commissioning = Commissioning(
+                enterprise=box.enterprise,
+                site=box.site,
+                public_key=self._signer.public.to_cose_key(),
+                software=SOFTWARE,
+            )
+            self._signer.append("box", commissioning)
+        self._signer.begin_stream("box", self._box_settings, last, now_ms=0)
+        self._signer.append("box", Boot(software=SOFTWARE, last_alive_ms=last_alive_ms, last_boot=last.boot))
+
+    def _seal_leftovers(self) -> int:
+        """Seal what the last run had committed and not sealed, by the settings it was measured with.
+
+        Returns the journal's newest id: everything up to it is sealed now.
+        """
+        windows: dict[int, Window] = {}
+        heads = {head.id: head for head in self._spool.heads()}
+        newest = 0
+        for journal_id, _, rows in self._spool.read_journal(PROCESS):
+            newest = journal_id
+            for stream_id, row in rows:
+                head = heads[stream_id]
+                settings = self._spool.settings(head.stream)
+                if journal_id <= head.journal_after or settings is None or head.until_ms is None:
+                    continue
+                if stream_id not in windows:
+                    measured = Measured.from_settings(head.stream, settings)
+                    windows[stream_id] = Window(measured=measured, from_ms=head.until_ms, carried=head.carry)
+                windows[stream_id].replay(row)
+        for window in windows.values():
+            stream, to_ms = window.measured.stream, window.end_ms
+            body, carry = window.seal(to_ms)
+            self._signer.append(stream, body)
+            self._spool.set_measured(stream, until_ms=to_ms, carry=carry, journal_after=newest)
+            log.info("sealed what the last run left stream=%s rows=%d", stream, len(window.rows))
+        return newest
+
+    def _phase_ms(self, stream: str) -> int:
+        """Streams are sealed one after another, not all at once: each has its own place in the interval."""
+        return 1 + crc32(stream.encode()) % self._box.seal_every_ms
+
+    # Taking in.
+
+    def _take_in(self) -> bool:
+        """Put waiting readings into their windows, up to a step of the clock or a full window; whether more wait."""
+        simulated = self._clock.quality()[0] is ClockQuality.SIMULATED
+        while self._queue:
+            reading = self._queue[0]
+            offset_ms = reading.at_ms - reading.steady_ms
+            before_ms, self._offset_ms = self._offset_ms, None if simulated else offset_ms
+            if before_ms is not None and not simulated and abs(offset_ms - before_ms) > STEP_MS:
+                self._stepped = (reading.steady_ms + before_ms, reading.at_ms)
+                return True
+            with self._queue_lock:
+                self._queue.popleft()
+            stream = self._streams.get(reading.stream)
+            if stream is None:
+                continue
+            row, changed = stream.window.add(reading)
+            stream.changed |= changed
+            self._pending.append((stream.id, row))
+            if stream.window.is_full:
+                return True
+        return False
+
+    # One transaction each.
+
+    def _commit(self) -> None:
+        now_ms = self._clock.utc_ms()
+        due = [stream for stream in self._streams.values() if self._is_due(stream, now_ms)]
+        beats = now_ms >= self._heartbeat_due_ms
+        if not (self._pending or due or beats):
+            return
+        if self._over_quota:
+            raise SpoolFullError(f"unsent statements fill the spool's quota of {self._box.disk_quota_bytes} bytes")
+        with self._spool.writing():
+            if self._pending:
+                self._journal_id = self._spool.write_journal(PROCESS, now_ms, self._pending)
+            sealed = [self._seal(stream, now_ms) for stream in due]
+            if beats:
+                self._heartbeat()
+            if self._commits % CLEAR_JOURNAL_EVERY == 0:
+                kept = [s.journal_after for s in self._streams.values() if s not in due]
+                self._spool.clear_journal(PROCESS, min(kept, default=self._journal_id))
+            # power fails here: the readings since the last commit are lost, no more than one interval of them
+        # power fails here: they are on the disk, sealed or in the journal
+        self._pending.clear()
+        self._take_over(sealed)
+        if beats:
+            self._heartbeat_due_ms = now_ms + self._box.heartbeat_every_ms
+        self._commits += 1
+
+    def _follow_the_clock(self) -> None:
+        """The wall clock was set: close every window in the old time, say so, and open them in the new."""
+        assert self._stepped is not None  # noqa: S101 - the caller looked
+        before_ms, after_ms = self._stepped
+        with self._spool.writing():
+            sealed = [self._seal(stream, before_ms) for stream in self._streams.values()]
+            self._signer.append("box", ClockStep(before_ms=before_ms, after_ms=after_ms))
+            for done in sealed:
+                name = done.stream.window.measured.stream
+                if done.to_ms < after_ms:
+                    gap = Gap(from_ms=done.to_ms, to_ms=after_ms, reason=GapReason.CLOCK, lost=0)
+                    self._signer.append(name, gap)
+                self._spool.set_measured(name, until_ms=after_ms, carry=UNJUDGED, journal_after=self._journal_id)
+            self._heartbeat()
+        self._take_over([_Sealed(stream=done.stream, to_ms=after_ms, carry=UNJUDGED) for done in sealed])
+        self._heartbeat_due_ms = after_ms + self._box.heartbeat_every_ms
+        self._stepped = None
+        log.warning("the clock was set before_ms=%d after_ms=%d", before_ms, after_ms)
+
+    def _sign_off(self, reason: str) -> None:
+        now_ms = self._clock.utc_ms()
+        with self._spool.writing():
+            sealed = [self._seal(stream, now_ms) for stream in self._streams.values()]
+            self._heartbeat()
+            self._signer.append("box", Shutdown(reason=reason))
+            self._spool.keep("alive_ms", str(now_ms).encode())
+            self._spool.clear_journal(PROCESS, self._journal_id)
+            self._signer.end_run(PROCESS)
+        self._take_over(sealed)
+        log.info("everything is sealed streams=%d", len(sealed))
+
+    def _is_due(self, stream: _Stream, now_ms: int) -> bool:
+        if stream.changed and now_ms - stream.sealed_at_ms >= CHANGE_SEAL_MS:
+            return True
+        return now_ms >= stream.due_ms or stream.window.is_full or stream.lost is not None
+
+    def _seal(self, stream: _Stream, now_ms: int) -> _Sealed:
+        """Sign what was lost before, then the window, up to its last reading; without one, up to a while ago."""
+        window = stream.window
+        name = window.measured.stream
+        if stream.lost is not None:
+            lost = stream.lost
+            gap = Gap(from_ms=lost.from_ms, to_ms=lost.to_ms, reason=GapReason.DISK_FULL, lost=lost.count)
+            self._signer.append(name, gap)
+        to_ms = window.end_ms if window.last_ms is not None else max(window.from_ms, now_ms - LATENESS_MS)
+        body, carry = window.seal(to_ms, keep=self._keep)
+        if to_ms > window.from_ms:
+            self._signer.append(name, body)
+        self._spool.set_measured(name, until_ms=to_ms, carry=carry, journal_after=self._journal_id)
+        return _Sealed(stream=stream, to_ms=to_ms, carry=carry)
+
+    def _take_over(self, sealed: list[_Sealed]) -> None:
+        """After the commit: open the next windows where the sealed ones end."""
+        for done in sealed:
+            stream = done.stream
+            stream.window = Window(measured=stream.window.measured, from_ms=done.to_ms, carried=done.carry)
+            stream.journal_after = self._journal_id
+            stream.sealed_at_ms = done.to_ms
+            stream.due_ms = done.to_ms + self._box.seal_every_ms
+            stream.changed = False
+            stream.lost = None
+
+    def _heartbeat(self) -> None:
+        heads = [h for h in self._spool.heads() if h.next_n and h.stream != "box"]
+        self._signer.append(
+            "box",
+            Heartbeat(
+                heads=[(head.stream, head.next_n - 1, head.sha256) for head in heads[:HEADS_LIMIT]],
+                unsent=self._spool.count_unsent(),
+                disk_free_bytes=shutil.disk_usage(self._box.spool.parent).free,
+                uptime_ms=self._clock.steady_ms(),
+            ),
+        )
+
+    # Room.
+
+    def _attempt(self, transaction: Callable[[], None]) -> bool:
+        """Whether it went through; when it did not, nothing of it was kept and the readings wait in memory."""
+        try:
+            transaction()
+        except SpoolFullError as full:
+            self._make_room(full)
+            return False
+        except SpoolError as wrong:
+            log.error("cannot keep readings, they wait in memory: %s", wrong)  # noqa: TRY400 - the message is whole
+            self._bound_memory()
+            return False
+        if self._is_full and transaction == self._commit:
+            self._is_full = False
+            self._spool.take_reserve()
+            log.info("there is room again, keeping goes on")
+        return True
+
+    def _make_room(self, full: SpoolFullError) -> None:
+        log.log(logging.DEBUG if self._is_full else logging.ERROR, "%s", full)
+        self._is_full = True
+        self._spool.give_reserve()
+        try:
+            self._over_quota = self._over_quota and self._spool.forget_receipted(at_most=FORGET_AT_ONCE) == 0
+        except SpoolError as still:
+            log.debug("still no room: %s", still)
+        self._bound_memory()
+
+    def _bound_memory(self) -> None:
+        """Full windows are emptied and counted as lost; the count is signed as soon as there is room."""
+        for stream in self._streams.values():
+            window = stream.window
+            if window.is_full:
+                stream.lose(len(window.rows), window.end_ms)
+                stream.window = Window(measured=window.measured, from_ms=window.end_ms)
+        if len(self._pending) > PENDING_LIMIT:
+            self._pending.clear()
+
+    def _look_at_room(self) -> None:
+        """Forget receipted statements when the quota is nearly used; with none left, keep less, and say so."""
+        quota = self._box.disk_quota_bytes
+        if self._spool.used_bytes() < TIGHT * quota:
+            self._keep = None
+            return
+        if self._spool.forget_receipted(at_most=FORGET_AT_ONCE):
+            log.info("forgot receipted statements for room")
+            return
+        if self._keep is None:
+            self._keep = Keep.MINUTE
+            now_ms = self._clock.utc_ms()
+            with self._spool.writing():
+                for name, stream in self._streams.items():
+                    if stream.window.measured.keep is Keep.EVERY:
+                        gap = Gap(from_ms=now_ms, to_ms=now_ms, reason=GapReason.THINNED, lost=None)
+                        self._signer.append(name, gap)
+            log.warning("little room is left and nothing is receipted: minutes are kept instead of samples")
+        self._over_quota = self._spool.used_bytes() >= quota

@@ -1,0 +1,85 @@
+"""Signing into the spool: what every process of the box does the same way.
+
+A stream begins with its settings; a new run says what lies between it and the run before.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from edge_agent.clock import Clock
+from edge_agent.spool import Head, Spool
+from evidence.bodies import Body, Configuration, Gap, GapReason
+from evidence.keys import SigningKey
+from evidence.statement import Moment
+
+CLEAN: Final = b"clean"
+RUNNING: Final = b"running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRun:
+    """How this process's last run ended, as its spool tells."""
+
+    boot: bytes
+    """The boot id it ran under; empty when there was none."""
+    clean: bool
+    """Whether it was told to stop, and had signed everything."""
+
+    def gap_reason(self, boot: bytes) -> GapReason:
+        """Why nothing was recorded since: told to stop, or another boot, means off; else its software was killed."""
+        return GapReason.BOX_OFF if self.clean or self.boot != boot else GapReason.CRASH
+
+
+class Signer:
+    """The box's pen: a key, a clock and a spool. All its methods but `moment` belong inside `spool.writing()`."""
+
+    def __init__(self, spool: Spool, key: SigningKey, clock: Clock) -> None:
+        self.spool = spool
+        self.clock = clock
+        self.public = key.public
+        self._key = key
+        self._boot = clock.boot_id()
+
+    @property
+    def boot(self) -> bytes:
+        """The boot id that statements carry."""
+        return self._boot
+
+    def moment(self) -> Moment:
+        """Now, by the box's clocks."""
+        quality, error_ms = self.clock.quality()
+        return Moment(
+            boot=self._boot,
+            steady_ms=self.clock.steady_ms(),
+            at_ms=self.clock.utc_ms(),
+            clock=quality,
+            clock_error_ms=error_ms,
+        )
+
+    def append(self, stream: str, body: Body) -> Head:
+        """Sign `body` as the stream's next statement; the stream's new head."""
+        return self.spool.append(self._key, stream, body, self.moment())
+
+    def begin_run(self, process: str) -> LastRun:
+        """Note that this process runs now; how its last run ended."""
+        last = LastRun(boot=self.spool.kept(f"boot {process}") or b"", clean=self.spool.kept(f"end {process}") == CLEAN)
+        self.spool.keep(f"boot {process}", self._boot)
+        self.spool.keep(f"end {process}", RUNNING)
+        return last
+
+    def end_run(self, process: str) -> None:
+        """Note that this process stopped as it was told to."""
+        self.spool.keep(f"end {process}", CLEAN)
+
+    def begin_stream(self, stream: str, settings: dict[str, Any], last: LastRun, *, now_ms: int) -> Head:
+        """Sign what a new run of a stream begins with: the gap since the last, and the settings where they are new."""
+        head = self.spool.head(stream)
+        if head.until_ms is not None and head.until_ms < now_ms:
+            reason = last.gap_reason(self._boot)
+            lost = 0 if last.clean else None
+            head = self.append(stream, Gap(from_ms=head.until_ms, to_ms=now_ms, reason=reason, lost=lost))
+        configuration = Configuration(settings=settings)
+        if head.config != sha256(configuration.encoded).digest():
+            head = self.append(stream, configuration)
+        return head
