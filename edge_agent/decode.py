@@ -1,0 +1,131 @@
+"""From the bytes of an answer to integers with decimals. Pure, and quick: everything that can be known before is.
+
+value = round(raw * scale * 10**decimals), to the nearest. None where the device says "no value": a sentinel of the
+profile, NaN, an infinity, or a number that no statement could carry.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+from operator import itemgetter
+from struct import Struct
+from typing import Any, Final, Protocol
+
+from edge_agent.plan import Block, Plan
+from edge_agent.profiles import Point, WordOrder
+
+VALUE_LIMIT: Final = 1 << 53
+"""A value's integer stays below it on both sides, so that every reader of a statement holds it exactly."""
+
+_WORD: Final = 2
+
+
+class Decoder(Protocol):
+    """Decodes the answers to one block."""
+
+    def __call__(self, values: bytes, /) -> Sequence[int | None]:
+        """One integer or None a point, in the block's order; `values` has exactly the block's `answer_bytes`."""
+        ...
+
+
+def decoder_of(plan: Plan, block: Block) -> Decoder:
+    """The decoder of one of the plan's blocks."""
+    points = [plan.points[place] for place in block.points]
+    if block.function.is_bits:
+        return _Bits(tuple(point.address - block.address for point in points))
+    return _Registers(points, block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bits:
+    """Coils and inputs: the first is the lowest bit of the first byte (MODBUS Application Protocol V1.1b3, 6.1)."""
+
+    offsets: tuple[int, ...]
+
+    def __call__(self, values: bytes, /) -> Sequence[int | None]:
+        bits = int.from_bytes(values, "little")
+        return [bits >> offset & 1 for offset in self.offsets]
+
+
+class _Registers:
+    """One `struct` for the whole block; points with the low word first have their bytes put in order before."""
+
+    __slots__ = ("_exact", "_factors", "_points", "_reorder", "_sentinels", "_unpack", "_wide")
+
+    def __init__(self, points: list[Point], block: Block) -> None:
+        self._points = points
+        self._unpack = Struct(_layout(points, block)).unpack
+        self._reorder = _reordering(points, block)
+        self._factors = [_factor(point) for point in points]
+        self._sentinels = frozenset[float]().union(*(point.sentinels for point in points))
+        self._exact = any(_needs_exact(point) for point in points)
+        self._wide = any(
+            point.type.is_float or abs(_factor(point)) * _largest(point) >= VALUE_LIMIT for point in points
+        )
+
+    def __call__(self, values: bytes, /) -> Sequence[int | None]:
+        if self._reorder is not None:
+            values = bytes(self._reorder(values))
+        raw = self._unpack(values)
+        if self._exact or (self._sentinels and not self._sentinels.isdisjoint(raw)):
+            return self._one_by_one(raw)
+        try:
+            found = [round(number * factor) for number, factor in zip(raw, self._factors, strict=True)]
+        except (ValueError, OverflowError):  # NaN; infinity
+            return self._one_by_one(raw)
+        if self._wide and (max(found) >= VALUE_LIMIT or min(found) <= -VALUE_LIMIT):
+            return self._one_by_one(raw)
+        return found
+
+    def _one_by_one(self, raw: tuple[Any, ...]) -> list[int | None]:
+        return [value_of(point, number) for point, number in zip(self._points, raw, strict=True)]
+
+
+def value_of(point: Point, raw: float) -> int | None:
+    """One raw number as the point's integer, exactly; None when it is none."""
+    if raw in point.sentinels or not isfinite(raw):
+        return None
+    value = round(Fraction(raw) * point.scale * 10**point.decimals)
+    return value if -VALUE_LIMIT < value < VALUE_LIMIT else None
+
+
+def _layout(points: list[Point], block: Block) -> str:
+    """The block for `struct`: big-endian, unwanted registers as padding."""
+    layout, at = ">", block.address
+    for point in points:
+        layout += f"{_WORD * (point.address - at)}x{point.type.format}"
+        at = point.end
+    return layout + f"{_WORD * (block.address + block.count - at)}x"
+
+
+def _reordering(points: list[Point], block: Block) -> Callable[[bytes], tuple[int, ...]] | None:
+    """Picks the answer's bytes so that every point has its high word first; None when it does already."""
+    order = list(range(block.answer_bytes))
+    for point in points:
+        if point.word_order is WordOrder.LOW_FIRST and point.type.registers > 1:
+            start = _WORD * (point.address - block.address)
+            end = start + _WORD * point.type.registers
+            order[start:end] = [
+                octet for at in range(end - _WORD, start - 1, -_WORD) for octet in order[at : at + _WORD]
+            ]
+    return None if order == sorted(order) else itemgetter(*order)
+
+
+def _factor(point: Point) -> float:
+    """Whole factors stay integers, so that integers stay exact."""
+    factor = point.scale * 10**point.decimals
+    return factor.numerator if factor.denominator == 1 else float(factor)
+
+
+def _largest(point: Point) -> int:
+    return 1 << 16 * point.type.registers
+
+
+def _can_exceed(point: Point) -> bool:
+    return point.type.is_float or abs(_factor(point)) * _largest(point) >= VALUE_LIMIT
+
+
+def _needs_exact(point: Point) -> bool:
+    """Whether a float product could be off: wide integers with a broken factor."""
+    return not point.type.is_float and isinstance(_factor(point), float) and _largest(point) > VALUE_LIMIT

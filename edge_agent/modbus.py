@@ -1,0 +1,334 @@
+"""The one door to Modbus: asks a device for a block and says exactly what came back. It can only read.
+
+Rules:
+1. A question is built from `Function`, which knows the four reading functions, and leaves only when its code is one of
+   them. There is no other way to the wire here, and no other file imports pymodbus.
+2. One question is in flight. It is asked once: no retries, another cycle will come.
+3. An answer counts only when transaction id, unit, function and number of bytes fit the question (on serial lines:
+   unit, function, number of bytes and CRC, wherever in the noise it stands). Anything else is skipped until the time
+   is over.
+4. Exceptions 5 and 6 mean busy; every other exception means refused (MODBUS Application Protocol V1.1b3, 7).
+5. Late bytes are thrown away before the next question; a serial line must have been quiet for 3.5 characters.
+
+pymodbus opens and closes the line, sends, and builds and opens frames. Its `execute` is not used: it costs twice
+the CPU (a new request and a new response object a read), loses the raw answer, and its RTU framer gives up at the
+first byte that is not the answer's, such as the 00 with which some RS-485 drivers begin. Times here are real ones.
+"""
+
+import errno
+import logging
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, assert_never
+
+import serial
+from pymodbus.client import ModbusSerialClient, ModbusTcpClient
+from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.pdu import DecodePDU, ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
+from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+
+from edge_agent.clock import stopwatch_s
+from edge_agent.plan import Block
+from edge_agent.profiles import Function
+from edge_agent.reading import Frame
+from edge_agent.sections import Bus, RtuBus, TcpBus
+from evidence.bodies import Failure
+
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # failures are values here; poll.py logs what changes
+
+ILLEGAL_ADDRESS: Final = 2
+"""The exception by which a device says that it has no such register."""
+BUSY_CODES: Final = (5, 6)
+SILENCES_LIMIT: Final = 3
+"""After so many silences on end a TCP connection is made anew: its other end may be long gone."""
+IDLE_S: Final = 0.05
+"""A serial line quiet for so long has said what it had to say, once more than a glitch has arrived."""
+SHORTEST_ADU: Final = 5
+"""Bytes of the shortest RTU answer, an exception."""
+ANSWER_LIMIT: Final = 1024
+"""Bytes taken in while waiting for one answer; more is noise."""
+PURGE_LIMIT_S: Final = 0.2
+"""How long a chattering line is waited for before it is asked all the same."""
+
+_REQUESTS: Final[dict[Function, type[ModbusPDU]]] = {
+    Function.COILS: ReadCoilsRequest,
+    Function.DISCRETE_INPUTS: ReadDiscreteInputsRequest,
+    Function.HOLDING_REGISTERS: ReadHoldingRegistersRequest,
+    Function.INPUT_REGISTERS: ReadInputRegistersRequest,
+}
+_SOCKET: Final = FramerSocket(DecodePDU(is_server=False))
+_RTU: Final = FramerRTU(DecodePDU(is_server=False))
+_MBAP: Final = 7
+"""Bytes before the function code on TCP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The device's values, as bytes of exactly the length that was asked for."""
+
+    values: bytes
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """Why there are none; `exception` is the device's own code where it gave one."""
+
+    failure: Failure
+    exception: int | None = None
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One block of one unit, ready for the wire."""
+
+    unit: int
+    function: Function
+    answer_bytes: int
+    adu: bytes
+    """The whole RTU frame; on TCP the transaction id at its beginning is filled in when it is asked."""
+
+
+def question(bus: Bus, unit: int, block: Block) -> Question:
+    """The question that fetches `block`. Raises ValueError for a function that does not read."""
+    function = Function(block.function)
+    pdu = _REQUESTS[function](dev_id=unit, address=block.address, count=block.count)
+    framer = _SOCKET if isinstance(bus, TcpBus) else _RTU
+    return Question(
+        unit=unit,
+        function=function,
+        answer_bytes=block.answer_bytes,
+        adu=framer.buildFrame(pdu),
+    )
+
+
+class Line(Protocol):
+    """One TCP connection or serial port; used by one thread."""
+
+    def open(self) -> Failure | None:
+        """Open it unless it is open; LINE_DOWN when that fails."""
+        ...
+
+    def close(self) -> None:
+        """Close it; it may be opened again."""
+        ...
+
+    def ask(self, what: Question) -> Answer | NoAnswer:
+        """Ask once and wait for the answer, at most for the bus's timeout. LINE_DOWN when the line is not open."""
+        ...
+
+
+def line_of(bus: Bus, *, now_s: Callable[[], float] = stopwatch_s) -> Line:
+    """The line of a bus, not yet open."""
+    match bus:
+        case TcpBus():
+            return TcpLine(bus, now_s=now_s)
+        case RtuBus():
+            return RtuLine(bus, now_s=now_s)
+        case never:
+            assert_never(never)
+
+
+class TcpLine:
+    """Modbus TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b)."""
+
+    def __init__(self, bus: TcpBus, *, now_s: Callable[[], float] = stopwatch_s) -> None:
+        self._timeout_s = bus.timeout_ms / 1000
+        self._client = ModbusTcpClient(bus.host, port=bus.port, timeout=self._timeout_s, retries=0)
+        self._now_s = now_s
+        self._poll = select.poll()
+        self._transaction = 0
+        self._silences = 0
+
+    def open(self) -> Failure | None:
+        """See Line."""
+        if self._client.connected:
+            return None
+        self._client.connect()  # type: ignore[no-untyped-call]  # pymodbus has no type there
+        line = self._client.socket
+        if line is None:
+            return Failure.LINE_DOWN
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(line, select.POLLIN)
+        self._silences = 0
+        return None
+
+    def close(self) -> None:
+        """See Line."""
+        self._client.close()  # type: ignore[no-untyped-call]  # pymodbus has no type there
+
+    def ask(self, what: Question) -> Answer | NoAnswer:
+        """See Line."""
+        self._transaction = self._transaction % 0xFFFF + 1
+        request = self._transaction.to_bytes(2, "big") + what.adu[2:]
+        try:
+            if self._silences:
+                self._purge()
+            self._send(request)
+            answer = self._wait(what, request)
+        except (OSError, ModbusException):
+            self.close()
+            return NoAnswer(failure=Failure.LINE_DOWN, frame=(request, b""))
+        self._heard(answer)
+        return answer
+
+    def _send(self, request: bytes) -> None:
+        Function(request[_MBAP])
+        self._client.send(request)
+
+    def _wait(self, what: Question, request: bytes) -> Answer | NoAnswer:
+        end_s = self._now_s() + self._timeout_s
+        heard = b""
+        left_s = self._timeout_s
+        while left_s > 0 and self._poll.poll(left_s * 1000):
+            heard += self._receive()
+            used, unit, transaction, pdu = _SOCKET.decode(heard)
+            while used and transaction != self._transaction:  # a late answer to an earlier question
+                heard = heard[used:]
+                used, unit, transaction, pdu = _SOCKET.decode(heard)
+            if used:
+                return _judged(what, unit, pdu, (request, heard[:used]))
+            if len(heard) > ANSWER_LIMIT:
+                break
+            left_s = end_s - self._now_s()
+        return NoAnswer(failure=Failure.GARBLED if heard else Failure.SILENT, frame=(request, heard[:ANSWER_LIMIT]))
+
+    def _receive(self) -> bytes:
+        line = self._client.socket
+        if line is None:
+            raise ConnectionException("closed")
+        chunk = line.recv(4096)
+        if not chunk:
+            raise ConnectionResetError(errno.ECONNRESET, "closed by the other end")
+        return chunk
+
+    def _purge(self) -> None:
+        while self._poll.poll(0):
+            self._receive()
+
+    def _heard(self, answer: Answer | NoAnswer) -> None:
+        """A connection whose bytes no longer make frames, or that has been silent for long, is closed."""
+        failure = None if isinstance(answer, Answer) else answer.failure
+        self._silences = self._silences + 1 if failure is Failure.SILENT else 0
+        if failure is Failure.GARBLED or self._silences >= SILENCES_LIMIT:
+            self.close()
+
+
+class RtuLine:
+    """Modbus RTU on a serial port (MODBUS over Serial Line V1.02)."""
+
+    def __init__(self, bus: RtuBus, *, now_s: Callable[[], float] = stopwatch_s) -> None:
+        bits = 9 + (bus.parity.value != "N") + bus.stopbits
+        self._byte_s = bits / bus.baud
+        self._quiet_s = max(3.5 * self._byte_s, 0.00175)
+        self._timeout_s = bus.timeout_ms / 1000
+        self._client = ModbusSerialClient(
+            bus.device,
+            baudrate=bus.baud,
+            parity=bus.parity.value,
+            stopbits=bus.stopbits,
+            timeout=self._timeout_s,
+            retries=0,
+        )
+        self._now_s = now_s
+        self._poll = select.poll()
+        self._last_byte_s = 0.0
+
+    def open(self) -> Failure | None:
+        """See Line."""
+        if self._client.connected:
+            return None
+        self._client.connect()
+        line = self._client.socket
+        if line is None:
+            return Failure.LINE_DOWN
+        line.timeout = 0
+        self._poll = select.poll()
+        self._poll.register(line.fileno(), select.POLLIN)
+        return None
+
+    def close(self) -> None:
+        """See Line."""
+        self._client.close()  # type: ignore[no-untyped-call]  # pymodbus has no type there
+
+    def ask(self, what: Question) -> Answer | NoAnswer:
+        """See Line. The timeout runs beyond what request and answer need on the wire."""
+        try:
+            self._hush()
+            self._send(what.adu)
+            return self._wait(what)
+        except (OSError, serial.SerialException, ModbusException):
+            self.close()
+            return NoAnswer(failure=Failure.LINE_DOWN, frame=(what.adu, b""))
+
+    def _send(self, request: bytes) -> None:
+        Function(request[1])
+        self._client.send(request)
+
+    def _wait(self, what: Question) -> Answer | NoAnswer:
+        wire_s = (len(what.adu) + SHORTEST_ADU + what.answer_bytes) * self._byte_s
+        end_s = self._now_s() + wire_s + self._timeout_s
+        heard = b""
+        left_s = wire_s + self._timeout_s
+        while left_s > 0 and self._poll.poll(left_s * 1000):
+            heard += self._receive()
+            heard = heard.removeprefix(what.adu)  # an adapter that hears itself
+            found = find_rtu(heard, what)
+            if found:
+                return _judged(what, found[0], found[1:-2], (what.adu, found))
+            if len(heard) > ANSWER_LIMIT:
+                break
+            left_s = end_s - self._last_byte_s
+            if len(heard) >= SHORTEST_ADU:
+                left_s = min(left_s, IDLE_S)
+        return NoAnswer(failure=Failure.GARBLED if heard else Failure.SILENT, frame=(what.adu, heard[:ANSWER_LIMIT]))
+
+    def _receive(self) -> bytes:
+        line = self._client.socket
+        if line is None:
+            raise ConnectionException("closed")
+        chunk = line.read(max(1, line.in_waiting))
+        self._last_byte_s = self._now_s()
+        return bytes(chunk)
+
+    def _hush(self) -> None:
+        """Throw away what still comes, until the line was quiet for 3.5 characters."""
+        give_up_s = self._now_s() + PURGE_LIMIT_S
+        while (now_s := self._now_s()) < give_up_s:
+            quiet_left_s = self._last_byte_s + self._quiet_s - now_s
+            if not self._poll.poll(max(0.0, quiet_left_s * 1000)):
+                return
+            self._receive()
+
+
+def find_rtu(heard: bytes, what: Question) -> bytes:
+    """The answer's frame in what a serial line said, its CRC good; empty when it is not (yet) there."""
+    for head, length in (
+        (bytes((what.unit, what.function, what.answer_bytes)), SHORTEST_ADU + what.answer_bytes),
+        (bytes((what.unit, what.function | 0x80)), SHORTEST_ADU),
+    ):
+        at = heard.find(head)
+        while at >= 0 and at + length <= len(heard):
+            frame = heard[at : at + length]
+            if FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
+                return frame
+            at = heard.find(head, at + 1)
+    return b""
+
+
+def _judged(what: Question, unit: int, pdu: bytes, frame: Frame) -> Answer | NoAnswer:
+    """Whether a complete frame answers the question."""
+    if unit == what.unit and len(pdu) > 1:
+        if pdu[0] == what.function and pdu[1] == what.answer_bytes == len(pdu) - 2:
+            return Answer(values=pdu[2:], frame=frame)
+        if pdu[0] == what.function | 0x80:
+            failure = Failure.BUSY if pdu[1] in BUSY_CODES else Failure.REFUSED
+            return NoAnswer(failure=failure, exception=pdu[1], frame=frame)
+    return NoAnswer(failure=Failure.GARBLED, frame=frame)

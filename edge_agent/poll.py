@@ -1,0 +1,267 @@
+"""Asking every machine of every bus, each on its own fixed grid of the steady clock; one thread a bus.
+
+1. A machine's slot k begins at phase + k * period. It is asked once a slot, as soon as the bus is free; a slot in which
+   it was not asked is missed, counted, and reported before the next reading. Nothing is asked twice to make up for it.
+2. On one bus one question is in flight. The machine that is due longest goes first; a probe of a machine that has
+   fallen silent yields to everybody who is due.
+3. A reading is stamped when the last answer has arrived. What was not asked is reported as such: RESTED, MISSED, or
+   LINE_DOWN.
+4. After a block that got no answer the machine's other blocks are not asked in this slot; after one that was refused
+   they are.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from random import Random
+from threading import Event, Thread
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from edge_agent.breaker import LONGEST_REST_ALONE_MS, LONGEST_REST_MS, Backoff, Breaker, Verdict
+from edge_agent.clock import Clock
+from edge_agent.config import Config
+from edge_agent.decode import decoder_of
+from edge_agent.modbus import ILLEGAL_ADDRESS, Answer, Line, line_of, question
+from edge_agent.plan import Block, Plan, plan_of, without
+from edge_agent.reading import Frame, Reading
+from edge_agent.sections import Bus, Machine
+from evidence.bodies import Failure
+
+HOLES_FORGOTTEN_MS: Final = 3_600_000
+"""After so long the whole plan is tried again: a device that was starting up may have refused what it has."""
+STACK_BYTES: Final = 256 * 1024
+"""Of a bus's thread; there may be a hundred."""
+
+_log = logging.getLogger(__name__)
+
+Deliver = Callable[[Reading], None]
+"""Takes a reading; called from the buses' threads, so it must be quick and safe to call from several."""
+
+
+def poll_config(config: Config, clock: Clock, deliver: Deliver, stop: Event) -> None:
+    """Poll every bus that has machines, a thread each, until `stop` is set.
+
+    When one thread fails, the others are stopped and its exception is raised: starting anew is systemd's task.
+    """
+    failed: list[BaseException] = []
+
+    def run(bus: Bus, machines: Sequence[Machine]) -> None:
+        try:
+            poll_bus(bus, machines, clock, deliver, stop)
+        except BaseException as wrong:  # noqa: BLE001  # the top of a thread: it is raised again below
+            failed.append(wrong)
+            stop.set()
+
+    on_buses = [(bus, config.machines_on(bus)) for bus in config.buses]
+    stack_bytes = threading.stack_size(STACK_BYTES)
+    try:
+        threads = [Thread(target=run, args=each, name=each[0].name) for each in on_buses if each[1]]
+        for thread in threads:
+            thread.start()
+    finally:
+        threading.stack_size(stack_bytes)
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def poll_bus(bus: Bus, machines: Sequence[Machine], clock: Clock, deliver: Deliver, stop: Event) -> None:
+    """Poll one bus until `stop` is set; returns with the line closed."""
+    line = line_of(bus)
+    chance = Random()  # noqa: S311  # spreads reconnections, guards nothing
+    poller = Poller(bus, machines, line=line, clock=clock, deliver=deliver, chance=chance)
+    try:
+        while not clock.wait_until(poller.next_ms(), stop):
+            poller.step()
+    finally:
+        line.close()
+
+
+class Poller:
+    """The schedule of one bus; each `step` serves one machine that is due."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        machines: Sequence[Machine],
+        *,
+        line: Line,
+        clock: Clock,
+        deliver: Deliver,
+        chance: Random,
+    ) -> None:
+        longest_ms = LONGEST_REST_MS if len(machines) > 1 else LONGEST_REST_ALONE_MS
+        self._line, self._clock, self._deliver = line, clock, deliver
+        self._breaker = Breaker(longest_ms=longest_ms, apart_ms=bus.period_ms)
+        self._backoff = Backoff(chance=chance)
+        self._turns = [_Turn(machine, clock.steady_ms()) for machine in machines]
+
+    def next_ms(self) -> int:
+        """When the next machine is due, on the steady clock."""
+        return min([turn.due_ms for turn in self._turns])
+
+    def step(self) -> None:
+        """Serve the machine whose turn it is, and deliver what came of it."""
+        now_ms = self._clock.steady_ms()
+        turn = self._choose(now_ms)
+        missed = turn.begin(now_ms)
+        if missed:
+            self._deliver(self._reading(turn, turn.nothing, Failure.MISSED, cycles=missed))
+        self._deliver(self._serve(turn, now_ms))
+
+    def _choose(self, now_ms: int) -> "_Turn":
+        if len(self._turns) == 1:
+            return self._turns[0]
+        due = [turn for turn in self._turns if turn.due_ms <= now_ms] or self._turns
+        return min(due, key=lambda turn: turn.due_ms + self._yields_ms(turn, now_ms))
+
+    def _yields_ms(self, turn: "_Turn", now_ms: int) -> int:
+        probes = self._breaker.verdict(turn.machine.unit, now_ms) is Verdict.PROBE
+        return turn.machine.period_ms if probes else 0
+
+    def _serve(self, turn: "_Turn", now_ms: int) -> Reading:
+        unit = turn.machine.unit
+        if self._breaker.verdict(unit, now_ms) is Verdict.REST:
+            return self._reading(turn, turn.nothing, Failure.RESTED)
+        if not self._open(now_ms):
+            turn.note(Failure.LINE_DOWN)
+            return self._reading(turn, turn.nothing, Failure.LINE_DOWN)
+        exchange = turn.ask(self._line, now_ms)
+        turn.note(exchange.failure)
+        if exchange.heard:
+            self._breaker.heard(unit)
+            self._backoff.heard()
+        elif exchange.failure is Failure.LINE_DOWN:
+            self._backoff.failed(self._clock.steady_ms())
+        else:
+            self._breaker.failed(unit, self._clock.steady_ms())
+        return self._reading(turn, exchange.values, exchange.failure, frames=exchange.frames)
+
+    def _open(self, now_ms: int) -> bool:
+        if not self._backoff.may_try(now_ms):
+            return False
+        if self._line.open() is None:
+            return True
+        self._backoff.failed(self._clock.steady_ms())
+        return False
+
+    def _reading(
+        self,
+        turn: "_Turn",
+        values: tuple[int | None, ...],
+        failure: Failure | None,
+        *,
+        frames: tuple[Frame, ...] = (),
+        cycles: int = 1,
+    ) -> Reading:
+        return Reading(
+            stream=turn.machine.stream,
+            at_ms=self._clock.utc_ms(),
+            steady_ms=self._clock.steady_ms(),
+            values=values,
+            failure=failure,
+            frames=frames,
+            cycles=cycles,
+        )
+
+
+class Exchange(NamedTuple):
+    """What asking one machine gave."""
+
+    values: tuple[int | None, ...]
+    failure: Failure | None
+    frames: tuple[Frame, ...]
+    heard: bool
+    """Whether the device said anything that was meant for us, be it an exception."""
+
+
+class _Turn:
+    """One machine's place in the schedule, and how it is asked."""
+
+    def __init__(self, machine: Machine, now_ms: int) -> None:
+        self.machine = machine
+        self.nothing: tuple[int | None, ...] = (None,) * len(machine.points)
+        self._phase_ms = crc32(machine.bus.name.encode()) % machine.period_ms  # so that buses do not all wake at once
+        self._slot = self._slot_at(now_ms) - 1
+        self.due_ms = now_ms
+        self._whole = plan_of(machine.points, machine.profile.limits)
+        self._forget_holes_ms = 0
+        self._noted: Failure | None = None
+        self._too_short = False
+        self._use(self._whole)
+
+    def begin(self, now_ms: int) -> int:
+        """Take the slot of this instant; how many slots before it passed without being taken."""
+        slot = self._slot_at(now_ms)
+        missed = max(0, slot - self._slot - 1)
+        self._slot = max(slot, self._slot + 1)
+        self.due_ms = self._phase_ms + (self._slot + 1) * self.machine.period_ms
+        if missed:
+            level = logging.DEBUG if self._too_short else logging.WARNING
+            self._too_short = True
+            period_ms = self.machine.period_ms
+            _log.log(level, "cycle too short stream=%s period_ms=%d missed=%d", self.machine.stream, period_ms, missed)
+        return missed
+
+    def ask(self, line: Line, now_ms: int) -> Exchange:
+        """Ask block after block."""
+        if self._plan.holes and now_ms >= self._forget_holes_ms:
+            self._use(self._whole)
+        values = list(self.nothing)
+        frames: list[Frame] = []
+        failure: Failure | None = Failure.REFUSED if self._plan.holes else None
+        heard = False
+        refused: list[Block] = []
+        for block, what, decode in self._steps:
+            answer = line.ask(what)
+            frames.append(answer.frame)
+            if isinstance(answer, Answer):
+                heard = True
+                for place, value in zip(block.points, decode(answer.values), strict=True):
+                    values[place] = value
+                continue
+            failure = failure or answer.failure
+            if answer.exception is None:
+                break
+            heard = True
+            if answer.exception == ILLEGAL_ADDRESS:
+                refused.append(block)
+        if refused:
+            self._part(refused, now_ms)
+        if failure is None and None in values:
+            failure = Failure.NO_VALUE
+        return Exchange(tuple(values), failure, tuple(frames), heard)
+
+    def note(self, failure: Failure | None) -> None:
+        """Log that it fell silent or answers again; not that it still does."""
+        if failure is self._noted:
+            return
+        stream = self.machine.stream
+        if failure is None:
+            _log.info("answers again stream=%s", stream)
+        else:
+            level = logging.DEBUG if self._noted else logging.WARNING
+            _log.log(level, "no full answer stream=%s bus=%s why=%s", stream, self.machine.bus.name, failure.name)
+        self._noted = failure
+
+    def _slot_at(self, now_ms: int) -> int:
+        return (now_ms - self._phase_ms) // self.machine.period_ms
+
+    def _use(self, plan: Plan) -> None:
+        self._plan = plan
+        bus, unit = self.machine.bus, self.machine.unit
+        self._steps = [(block, question(bus, unit, block), decoder_of(plan, block)) for block in plan.blocks]
+
+    def _part(self, refused: list[Block], now_ms: int) -> None:
+        plan = self._plan
+        for block in refused:
+            plan = without(plan, block)
+        for place in plan.holes - self._plan.holes:
+            self._forget_holes_ms = now_ms + HOLES_FORGOTTEN_MS
+            point = self.machine.points[place].name
+            _log.warning(
+                "point refused by the device; leave it out in points stream=%s point=%s", self.machine.stream, point
+            )
+        self._use(plan)
