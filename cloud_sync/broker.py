@@ -4,6 +4,10 @@ Mutual TLS only, and the certificate's common name is the user, the client id an
 writes qianliyan/1/up/<box> and reads qianliyan/1/down/<box>, nothing else. Nothing is persisted: durable is what the
 receiver has receipted, and the box keeps everything until then.
 
+Mosquitto 2.0 asks its ACL at each delivery, not at a subscription. So a box may subscribe to everything and hears
+nothing but its own; but a box that joined the group of a shared subscription ($share/<group>/...) would be dealt
+messages that are then dropped. One receiver therefore subscribes plainly, and several name their group by chance.
+
 One directory holds ca/ (see ca.py), server.key and server.pem, receiver.<name>.key and .pem for each receiver, acl
 and mosquitto.conf. If lost: all but ca/ is written again by the same command. If acl or mosquitto.conf is altered:
 boxes can be kept from sending or receipts be read by strangers; no statement can be forged.
@@ -142,6 +146,7 @@ def mosquitto_conf(broker: Broker) -> str:
         "log_type error",
         "log_type warning",
         "log_type notice",
+        "log_type information",
         "",
         f"listener {broker.port} {broker.bind or ''}".rstrip(),
         "max_qos 1",

@@ -102,6 +102,15 @@ class RunningBroker:
         self.stop()
         self.start()
 
+    def reload(self) -> None:
+        """It reads certificates, revocations, the ACL and most settings again; returns when it has."""
+        before = self.log.count("Reloading config.")
+        os.kill(self.pid, signal.SIGHUP)
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while self.log.count("Reloading config.") == before:
+            assert time.monotonic() < give_up, self.log
+            time.sleep(0.01)
+
     def freeze(self) -> None:
         """It keeps its connections and answers nothing, until `thaw`."""
         os.kill(self.pid, signal.SIGSTOP)
