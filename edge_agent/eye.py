@@ -254,9 +254,10 @@ class Look:
     """What stands still for about this long becomes background."""
     threshold: float = 700.0
     """Squared colour distance from the background."""
-    opening: int = 3
+    neighbours: int = 5
+    """Of the 9 pixels around one, so many must be foreground; fewer are noise."""
     closing: int = 7
-    """Pixels of the small picture."""
+    """Gaps in a thing narrower than this many pixels of the small picture are filled."""
     min_side: float = 0.05
     """Share of the picture's shorter side; smaller things are noise."""
     sudden: float = 0.6
@@ -271,10 +272,7 @@ class Foreground:
 
     def __init__(self, look: Look | None = None) -> None:
         self._look = look or Look()
-        self._kernels = [
-            cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-            for size in (self._look.opening, self._look.closing)
-        ]
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._look.closing, self._look.closing))
         self.forget()
 
     def forget(self) -> None:
@@ -306,8 +304,8 @@ class Foreground:
         if np.count_nonzero(found) > self._look.sudden * found.size:
             self.forget()
             return None
-        opened = cv2.morphologyEx(found, cv2.MORPH_OPEN, self._kernels[0])
-        return _bytes(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, self._kernels[1]))
+        dense = _bytes(cv2.blur(found * 9, (3, 3)) >= self._look.neighbours)  # unlike opening, keeps thin outlines
+        return _bytes(cv2.morphologyEx(dense, cv2.MORPH_CLOSE, self._kernel))
 
     def _boxes(self, mask: Picture, scale: float) -> Iterator[Box]:
         least = self._look.min_side * min(mask.shape)
@@ -347,8 +345,8 @@ class Blindness:
 
     every_ms: int = 200
     """How often it is asked; in between the last answer holds."""
-    after_ms: int = 1000
-    """So long it must be bad, or good again, before sight changes: a forklift that passes is no cover."""
+    after_ms: int = 600
+    """So long it must be bad, or good again, before sight changes."""
     dark_level: float = 24.0
     """Grey, 0 to 255: the brightest hundredth of a dark picture is darker."""
     blank_contrast: float = 4.0
@@ -357,11 +355,17 @@ class Blindness:
     """How slowly the remembered scene follows the light of the day."""
     textured: float = 6.0
     """Mean gradient, grey a pixel: a block of the remembered scene with less tells nothing."""
-    alike: float = 0.25
+    alike: float = 0.4
     """Correlation of a block's gradients with the remembered ones; below, the block is gone."""
-    gone: float = 0.85
+    kept: float = 0.2
+    """Share of the remembered gradients found again; below, the block is gone: a cover that scatters light."""
+    gone: float = 0.75
     """If this share of the telling blocks is gone, so is the scene."""
-    least_blocks: int = 6
+    steady: float = 0.7
+    """Mean correlation of a block with itself over time; below, it is a moving belt and tells nothing."""
+    learning: int = 10
+    """Pictures after which the scene is known."""
+    least_blocks: int = 16
     """With fewer telling blocks a cover cannot be told from goods."""
     frozen_ms: int = 30_000
     """A living camera does not send the same picture bit for bit for so long."""
@@ -379,6 +383,7 @@ class SceneTest:
     def __init__(self, rule: Blindness | None = None) -> None:
         self._rule = rule or Blindness()
         self._scene: NDArray[np.float32] | None = None
+        self._steadiness = np.zeros(self.GRID, np.float32)
         self._pictures = 0
         self._asked_ms: int | None = None
         self._last: Picture | None = None
@@ -414,24 +419,34 @@ class SceneTest:
 
     def share_gone(self, grey: Picture) -> float:
         """Which share of the scene's telling blocks is not to be found in this picture; 0 where too few tell."""
-        if self._scene is None:
+        if self._scene is None or self._pictures < self._rule.learning:
             return 0.0
-        then, now = _gradients(self._scene), _gradients(grey.astype(np.float32))
-        both, old, new = (self._blocks(one) for one in ((then * now).sum(0), (then**2).sum(0), (now**2).sum(0)))
-        telling = old > self._rule.textured**2
+        both, old, new = self._compared(grey)
+        telling = (old > self._rule.textured**2) & (self._steadiness > self._rule.steady)
         if np.count_nonzero(telling) < self._rule.least_blocks:
             return 0.0
-        alike = both / np.sqrt(old * new + 1e-6)
-        return float(np.mean(alike[telling] < self._rule.alike))
+        gone = (both < self._rule.alike * np.sqrt(old * new)) | (both < self._rule.kept * old)
+        return float(np.mean(gone[telling]))
+
+    def _compared(self, grey: Picture) -> tuple[NDArray[np.float32], ...]:
+        """For each block: the product of the remembered and the present gradients, and the square of each."""
+        now = _gradients(grey.astype(np.float32))
+        then = now if self._scene is None else _gradients(self._scene)
+        return tuple(self._blocks(one) for one in ((then * now).sum(0), (then**2).sum(0), (now**2).sum(0)))
 
     def _blocks(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(cv2.resize(values, self.GRID[::-1], interpolation=cv2.INTER_AREA), dtype=np.float32)
 
     def _remember(self, grey: Picture, passed_ms: int) -> None:
+        """Follow the light of the scene, and how steady each block is, slowly; at first, quickly."""
+        if self.share_gone(grey) > self._rule.gone / 2:
+            return  # a cover that slides in must not teach us itself
         self._pictures += 1
-        rate = max(1 / self._pictures, min(1.0, passed_ms / self._rule.memory_ms))
+        rate = np.float32(max(1 / self._pictures, min(1.0, passed_ms / self._rule.memory_ms)))
+        both, old, new = self._compared(grey)
+        self._steadiness += rate * (both / np.sqrt(old * new + 1) - self._steadiness)
         now = grey.astype(np.float32)
-        self._scene = now if self._scene is None else self._scene + np.float32(rate) * (now - self._scene)
+        self._scene = now if self._scene is None else self._scene + rate * (now - self._scene)
 
     def _say(self, why: str | None, now_ms: int, *, at_once: bool) -> None:
         if (why is None) == (self._said[0] is Sight.CLEAR):

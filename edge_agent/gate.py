@@ -9,7 +9,7 @@ Pure: the same tracks at the same times give the same crossings. The rule:
 3. It counts only if its path went through the segment; round the end of it, only the side changes.
 4. Going back counts again, in the other direction: what stays inside is in minus out.
 5. The side of a thing is remembered while its track may come back, so a drop-out on the line loses nothing.
-6. The time of a crossing is when the centre was on the line (the last time, if it trembled there).
+6. The time of a crossing is when the centre was on the line; if it lingered there, within `Rule.linger`, when it left.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class Rule:
 
     band: float = 0.25
     travel: float = 0.5
+    linger: float = 0.1
     memory_ms: int = 3000
     """How long the side of an unseen track is kept; never shorter than the tracker keeps its number."""
 
@@ -118,6 +119,7 @@ class _Past:
     seen_ms: int
     extent: float  # slow mean: a box that shatters for one picture must not shrink the band
     on_line_ms: float | None = None  # when the centre last went to the other side
+    left: tuple[float, float] | None = None  # when it last left the line's nearness there, and how far out that is
     through: bool = False  # that was between the ends of the segment
 
 
@@ -165,6 +167,7 @@ class Gate:
             return None
         past.extent += 0.2 * (extent - past.extent)
         self._note_line(past, distance=distance, point=point, at_ms=at_ms)
+        self._note_leaving(past, distance=distance, at_ms=at_ms)
         past.distance, past.point, past.seen_ms = distance, point, at_ms
         on_old_side = distance * past.side
         past.farthest = max(past.farthest, on_old_side)
@@ -181,10 +184,20 @@ class Gate:
             past.on_line_ms = past.seen_ms + share * (at_ms - past.seen_ms)
             past.through = 0 <= self.line.along((where[0], where[1])) <= 1
 
+    def _note_leaving(self, past: _Past, *, distance: float, at_ms: int) -> None:
+        """Keep when the centre last left the nearness of the line on the new side."""
+        near = self._rule.linger * past.extent
+        before, beyond = -past.distance * past.side, -distance * past.side
+        if before <= near < beyond:
+            past.left = (past.seen_ms + (near - before) / (beyond - before) * (at_ms - past.seen_ms), near)
+
     def _change_side(self, past: _Past, track: Track, *, beyond: float, at_ms: int) -> Crossing | None:
         direction = Direction.IN if past.side < 0 else Direction.OUT
         through, on_line_ms = past.through, past.on_line_ms
-        past.side, past.farthest, past.on_line_ms, past.through = -past.side, beyond, None, False
+        if on_line_ms is not None and past.left is not None:
+            left_ms, near = past.left  # at the speed it left with, it was on the line so much earlier
+            on_line_ms = max(on_line_ms, left_ms - near * (at_ms - left_ms) / max(beyond - near, 1e-6))
+        past.side, past.farthest, past.on_line_ms, past.left, past.through = -past.side, beyond, None, None, False
         if not through or on_line_ms is None:
             return None
         return Crossing(
