@@ -157,10 +157,9 @@ class Keeper:
         log.info("keeping streams=%d spool=%s", len(self._streams), self._box.spool)
 
     def run(self, stop: Event) -> None:
-        """Keep until `stop` is set, then seal everything and sign the shutdown."""
+        """Keep until `stop` is set; `finish` then seals the rest."""
         while not stop.wait(self._box.commit_every_ms / 1000):
             self.step()
-        self.finish("stopped as told")
 
     def step(self) -> None:
         """Keep everything that was delivered so far; windows that are due are sealed."""

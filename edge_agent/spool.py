@@ -312,6 +312,7 @@ class Spool:
                     forked.append(held.stream)
                     self._db.execute("UPDATE stream SET forked = 1 WHERE id = ?", (head.id,))
             refused = [r for r in receipt.refusals if self._put_aside(r.sha256, r.reason, at_ms)]
+            self.keep("receipt_ms", str(at_ms).encode())
             # power fails here: the receipt is forgotten; the receiver will say it again
         return ReceiptTaken(covered=covered, forked=forked, refused=[r.reason for r in refused])
 

@@ -68,6 +68,16 @@ class PublicKey:
                 return cls.from_raw(Algorithm.ESP256, x + y)
         raise MalformedError("no COSE_Key of the Ed25519 or P-256 kind")
 
+    @classmethod
+    def load(cls, path: Path) -> "PublicKey":
+        """The key in a file that holds its COSE_Key. Raises KeyFileError that says what to do."""
+        try:
+            return cls.from_cose_key(path.read_bytes())
+        except OSError as cause:
+            raise KeyFileError(f"cannot read the public key file {path}: {cause.strerror}") from cause
+        except MalformedError as cause:
+            raise KeyFileError(f"{path} is no public key file: {cause}") from cause
+
     def to_cose_key(self) -> bytes:
         """The deterministic COSE_Key map with its algorithm."""
         return cbor.encode(self._parameters() | {3: int(self.algorithm)})

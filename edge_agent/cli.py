@@ -1,0 +1,67 @@
+"""`edge-agent`: the box's one command.
+
+Each subcommand lives in the module named here, imported only when it is called, so that polling meters does not cost
+the memory of OpenCV.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+from edge_agent import __version__
+from evidence.exits import EXIT_CODES_HELP, Exit
+
+COMMANDS: Final = {
+    "enrol": ("edge_agent.enrol", "make this box's keys and exchange papers with the receiver"),
+    "check": ("edge_agent.check", "print the configuration in force and ask every device once"),
+    "run": ("edge_agent.processes", "poll, watch and sync together, for a desk"),
+    "poll": ("edge_agent.processes", "ask the machines, keep and sign what they answer"),
+    "watch": ("edge_agent.processes", "count goods at one camera's gate"),
+    "sync": ("edge_agent.processes", "send statements to the receiver"),
+    "status": ("edge_agent.status", "what is read, what is unsent, clock and disk"),
+    "export": ("edge_agent.export", "write statements to a file, for a box without a network"),
+    "receipt": ("edge_agent.export", "take in a receipt that was brought back on a stick"),
+    "count": ("edge_agent.count", "count what crosses a gate in a film"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code; a user's mistake never shows a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(arguments).parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # the reader of a pipe went away: nothing more to say to anybody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.OK
+    sys.exit(int(code))
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-agent",
+        description="Reads machines and gates, signs what they did, and sends it to the receiver.",
+        epilog=EXIT_CODES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edge-agent {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="say more on stderr")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = next((argument for argument in arguments if argument in COMMANDS), None)
+    wanted = COMMANDS[chosen][0] if chosen else None
+    for name, (module, help_) in COMMANDS.items():
+        if module != wanted:
+            subparsers.add_parser(name, help=help_)
+        elif name == chosen:
+            import_module(module).add_parser(subparsers)
+    return parser
