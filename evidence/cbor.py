@@ -5,7 +5,7 @@ of indefinite length. Whatever decodes here encodes to the very same bytes, so a
 of the meaning.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn, TypeAlias
 
 import cbor2
@@ -40,14 +40,14 @@ def decode(encoded: bytes, *, at_most: int) -> Any:  # noqa: ANN401 - the caller
             allow_indefinite=False,
             allow_duplicate_keys=False,
         )
-        again = cbor2.dumps(value, canonical=True)
+        again = cbor2.dumps(value)
     except MalformedError:
         raise
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as cause:
         raise MalformedError(f"no well-formed CBOR: {cause}") from cause
-    if again != encoded:
+    if again != encoded:  # the order of keys is not touched by dumps; the walk below looks at it
         raise MalformedError("not the deterministic encoding of its own content")
-    _refuse_foreign_types(value)
+    _refuse_foreign(value)
     return value
 
 
@@ -114,26 +114,38 @@ _NO_TAGS: Final = dict.fromkeys(
 )
 
 _LEAVES: Final = frozenset((int, bytes, str, type(None)))
+_INTEGER_KEYS: Final = range(-24, 24)
+"""Integers whose encoding is one byte: for these, and for text, length-first and bytewise order of keys agree."""
 
 
-def _refuse_foreign_types(value: object) -> None:
-    """Raise MalformedError unless `value` is made of the subset's types alone."""
+def _refuse_foreign(value: object) -> None:
+    """Raise MalformedError unless `value` is made of the subset's types alone and its maps are in order."""
     kind = type(value)
-    if kind in _LEAVES:
-        return
     if kind is list:
         assert isinstance(value, list)  # noqa: S101 - for the type checker
-        kinds = set(map(type, value))
-        if not kinds <= _LEAVES:
-            for element in value:
-                _refuse_foreign_types(element)
-        return
-    if kind is dict:
+        inner: Iterable[object] = value
+    elif kind is dict:
         assert isinstance(value, dict)  # noqa: S101 - for the type checker
-        kinds = set(map(type, value))
-        if kinds not in ({int}, {str}, set()):
-            raise MalformedError("a map whose keys are not all integers or all text")
-        for element in value.values():
-            _refuse_foreign_types(element)
+        _refuse_disorder(list(value))
+        inner = value.values()
+    elif kind in _LEAVES:
         return
-    raise MalformedError(f"{kind.__name__} where only integers, bytes, text, null, arrays and maps are allowed")
+    else:
+        raise MalformedError(f"{kind.__name__} where only integers, bytes, text, null, arrays and maps are allowed")
+    if not _LEAVES.issuperset(map(type, inner)):
+        for element in inner:
+            if type(element) not in _LEAVES:
+                _refuse_foreign(element)
+
+
+def _refuse_disorder(keys: list[Any]) -> None:
+    kinds = set(map(type, keys))
+    if kinds == {int}:
+        if keys == list(range(len(keys))):
+            return
+        if not all(key in _INTEGER_KEYS for key in keys):
+            raise MalformedError("a map with an integer key outside -24 to 23")
+    elif kinds not in ({str}, set()):
+        raise MalformedError("a map whose keys are not all integers or all text")
+    if keys != sorted(keys, key=cbor2.dumps):
+        raise MalformedError("a map whose keys are not sorted")

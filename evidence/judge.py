@@ -119,6 +119,11 @@ def expire(before: Judged, at_ms: int) -> tuple[Judged, list[Change]]:
     return UNJUDGED, [(before.good_until_ms, RunState.UNKNOWN)]
 
 
+def milli(value: int, decimals: int) -> int:
+    """A column's integer in thousandths of its unit, rounded down where it is finer than that."""
+    return value * 10 ** (3 - decimals) if decimals <= 3 else value // 10 ** (decimals - 3)  # type: ignore[no-any-return]  # noqa: PLR2004 - milli
+
+
 Span = tuple[int, int, RunState]
 """(from_ms, to_ms, state)."""
 
