@@ -1,0 +1,149 @@
+-- The receiver's tables, format 1. A semicolon ends a line and a command. Times are UTC milliseconds, hashes SHA-256.
+--
+-- Truth: enrolled, bank, feed_grant, statement, quarantine. If lost, boxes send again what was not receipted, and
+-- nothing else brings a page back: back this file up. If altered, a bank's verifier sees it, because every page is signed and chained.
+-- Derived: segment, run, hour, day, crossing, gap, fork. If lost or wrong: `cloud-sync rebuild`.
+
+-- Which key may speak for which box (名册).
+CREATE TABLE enrolled (
+    box TEXT NOT NULL,
+    enterprise TEXT NOT NULL,
+    site TEXT NOT NULL,
+    key BLOB NOT NULL,              -- COSE_Key
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (box, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE bank (
+    bank TEXT PRIMARY KEY,
+    key BLOB NOT NULL UNIQUE,       -- COSE_Key that checks its tokens
+    added_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a bank may pull. A revoked grant stays as a row: what was once shown is part of the record.
+CREATE TABLE feed_grant (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bank TEXT NOT NULL REFERENCES bank,
+    box TEXT NOT NULL,
+    pattern TEXT NOT NULL,          -- a stream, machine/*, or *
+    from_ms INTEGER NOT NULL,       -- statements whose window ended before are not shown; 0: all
+    granted_ms INTEGER NOT NULL,
+    revoked_ms INTEGER
+) STRICT;
+
+CREATE TABLE stream (
+    id INTEGER PRIMARY KEY,
+    box TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    simulated INTEGER NOT NULL DEFAULT 0,   -- a statement of it was signed under a simulated clock
+    UNIQUE (box, stream)
+) STRICT;
+
+-- seq is the commit order: one writer, so a number is never visible before a smaller one.
+CREATE TABLE statement (
+    seq INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES stream,
+    n INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    prev BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    from_ms INTEGER,                -- of its window; NULL for kinds that have none
+    to_ms INTEGER,
+    at_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    body BLOB NOT NULL              -- the signed bytes, verbatim; as a zstd frame where that is shorter
+) STRICT;
+CREATE UNIQUE INDEX statement_place ON statement (stream, n, sha256);
+-- With the rowid that every index ends in: (stream, seq), for the feed.
+CREATE INDEX statement_of_stream ON statement (stream);
+-- Settings and heartbeats.
+CREATE INDEX statement_of_kind ON statement (stream, kind, n) WHERE kind >= 16;
+
+CREATE TABLE segment (
+    stream INTEGER NOT NULL REFERENCES stream,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    prev BLOB NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (stream, sha256)
+) STRICT, WITHOUT ROWID;
+
+-- Known states only: a time without a row is unknown. States: cloud_sync/derive.py, Paint.
+CREATE TABLE run (
+    stream INTEGER NOT NULL REFERENCES stream,
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    PRIMARY KEY (stream, from_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour (
+    stream INTEGER NOT NULL REFERENCES stream,
+    from_ms INTEGER NOT NULL,
+    running_ms INTEGER NOT NULL,
+    idle_ms INTEGER NOT NULL,
+    stopped_ms INTEGER NOT NULL,
+    contested_ms INTEGER NOT NULL,
+    clear_ms INTEGER NOT NULL,      -- of a gate: its camera could see
+    blind_ms INTEGER NOT NULL,
+    crossed_in INTEGER NOT NULL,
+    crossed_out INTEGER NOT NULL,
+    PRIMARY KEY (stream, from_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE day (                  -- of Asia/Shanghai; from_ms is its midnight
+    stream INTEGER NOT NULL REFERENCES stream,
+    from_ms INTEGER NOT NULL,
+    running_ms INTEGER NOT NULL,
+    idle_ms INTEGER NOT NULL,
+    stopped_ms INTEGER NOT NULL,
+    contested_ms INTEGER NOT NULL,
+    clear_ms INTEGER NOT NULL,
+    blind_ms INTEGER NOT NULL,
+    crossed_in INTEGER NOT NULL,
+    crossed_out INTEGER NOT NULL,
+    PRIMARY KEY (stream, from_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE crossing (
+    stream INTEGER NOT NULL REFERENCES stream,
+    at_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL REFERENCES statement,
+    place INTEGER NOT NULL,         -- among the crossings of its statement
+    direction INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    confidence_permille INTEGER NOT NULL,
+    PRIMARY KEY (stream, at_ms, seq, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gap (                  -- what a box signed that it did not record
+    stream INTEGER NOT NULL REFERENCES stream,
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL REFERENCES statement,
+    n INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    lost INTEGER,
+    PRIMARY KEY (stream, from_ms, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fork (                 -- each n at which a second history begins
+    stream INTEGER NOT NULL REFERENCES stream,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (stream, n)
+) STRICT, WITHOUT ROWID;
+
+-- Refused bytes and why, a bounded number a box, the newest.
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    box TEXT NOT NULL,
+    sha256 BLOB NOT NULL,           -- of all the bytes
+    reason TEXT NOT NULL,
+    for_good INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    body BLOB NOT NULL,             -- the bytes, cut off at a limit
+    UNIQUE (box, sha256)
+) STRICT;

@@ -1,0 +1,164 @@
+"""Boxes for the receiver's tests: real keys, real statements, no edge code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from evidence.bodies import (
+    Aggregate,
+    Body,
+    Column,
+    Commissioning,
+    Configuration,
+    Crossing,
+    Crossings,
+    Direction,
+    Gap,
+    GapReason,
+    Heartbeat,
+    Keep,
+    Readings,
+    Sight,
+)
+from evidence.judge import RunState
+from evidence.keys import SigningKey
+from evidence.roster import Enrolled
+from evidence.statement import ClockQuality, Moment, Statement, open_statement, seal
+
+NOON_MS = 1_769_918_400_000
+"""2026-02-01 12:00 in Shanghai; windows begin here unless told otherwise."""
+WINDOW_MS = 300_000
+
+STOPPED, IDLE, RUNNING, UNKNOWN = RunState.STOPPED, RunState.IDLE, RunState.RUNNING, RunState.UNKNOWN
+
+
+@dataclass
+class FakeBox:
+    """A box that seals what it is told to; it remembers every stream's head."""
+
+    box: str = "box-1"
+    enterprise: str = "Yongxing Tyres"
+    key: SigningKey = field(default_factory=SigningKey.generate)
+    clock: ClockQuality = ClockQuality.NTP
+    heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    config: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def enrolled(self) -> Enrolled:
+        return Enrolled(
+            box=self.box, enterprise=self.enterprise, site="Hall 1", key=self.key.public, since_ms=NOON_MS - 86_400_000
+        )
+
+    def copy(self) -> "FakeBox":
+        """A cloned card: same key, same heads, its own life from here on."""
+        return FakeBox(
+            box=self.box,
+            enterprise=self.enterprise,
+            key=self.key,
+            clock=self.clock,
+            heads=dict(self.heads),
+            config=dict(self.config),
+        )
+
+    def seal(self, stream: str, body: Body, *, at_ms: int = NOON_MS) -> bytes:
+        n, prev = self.heads.get(stream, (0, b""))
+        if isinstance(body, Configuration):
+            self.config[stream] = sha256(body.encoded).digest()
+        sealed = seal(
+            self.key,
+            box=self.box,
+            stream=stream,
+            n=n,
+            prev=prev,
+            moment=Moment(boot=b"b" * 16, steady_ms=1000, at_ms=at_ms, clock=self.clock, clock_error_ms=5),
+            config=self.config.get(stream, b"" if isinstance(body, Commissioning) else b"c" * 32),
+            body=body,
+        )
+        self.heads[stream] = (n + 1, sha256(sealed).digest())
+        return sealed
+
+    def settings(self, stream: str, title: str = "Loom 1", **more: object) -> bytes:
+        return self.seal(stream, Configuration(settings={"title": title, **more}))
+
+    def commissioning(self) -> bytes:
+        body = Commissioning(
+            enterprise=self.enterprise, site="Hall 1", public_key=self.key.public.to_cose_key(), software="test"
+        )
+        return self.seal("box", body)
+
+    def heartbeat(self) -> bytes:
+        heads = [(stream, n - 1, head) for stream, (n, head) in self.heads.items() if n]
+        return self.seal("box", Heartbeat(heads=heads, unsent=0, disk_free_bytes=1 << 30, uptime_ms=1))
+
+    def readings(
+        self,
+        stream: str = "machine/loom-1",
+        *,
+        from_ms: int = NOON_MS,
+        length_ms: int = WINDOW_MS,
+        spans: Sequence[tuple[int, RunState]] = ((0, RUNNING),),
+        rows: int = 3,
+    ) -> bytes:
+        """One window; `spans` are (offset in ms, state)."""
+        step = max(1, length_ms // max(rows, 1))
+        times = [from_ms + row * step for row in range(min(rows, length_ms))]
+        power = Column(
+            point="active_power",
+            aggregate=Aggregate.SAMPLE,
+            unit="W",
+            decimals=0,
+            values=[9000 + 7 * row % 100 for row in range(len(times))],
+        )
+        body = Readings(
+            from_ms=from_ms,
+            to_ms=from_ms + length_ms,
+            period_ms=step,
+            keep=Keep.EVERY,
+            times_ms=times,
+            columns=[power],
+            spans=[(from_ms + offset, state) for offset, state in spans],
+        )
+        return self.seal(stream, body, at_ms=from_ms + length_ms)
+
+    def windows(self, count: int, stream: str = "machine/loom-1", *, state: RunState = RUNNING) -> list[bytes]:
+        """So many windows, one behind the other, from where this stream's head is."""
+        start, _ = self.heads.get(stream, (0, b""))
+        return [
+            self.readings(stream, from_ms=NOON_MS + (start + i) * WINDOW_MS, spans=((0, state),)) for i in range(count)
+        ]
+
+    def crossings(
+        self,
+        stream: str = "gate/north",
+        *,
+        from_ms: int = NOON_MS,
+        ways: Sequence[Direction] = (),
+        sight: Sequence[tuple[int, Sight]] = ((0, Sight.CLEAR),),
+    ) -> bytes:
+        """One window of a gate, its crossings a second apart."""
+        seen = [
+            Crossing(at_ms=from_ms + i * 1000, direction=way, label="carton", confidence_permille=900, track=i)
+            for i, way in enumerate(ways)
+        ]
+        body = Crossings(
+            from_ms=from_ms,
+            to_ms=from_ms + WINDOW_MS,
+            crossings=seen,
+            total_in=sum(way is Direction.IN for way in ways),
+            total_out=sum(way is Direction.OUT for way in ways),
+            sight=[(from_ms + offset, how) for offset, how in sight],
+            frames_seen=3000,
+            frames_dropped=0,
+            detector="test",
+        )
+        return self.seal(stream, body, at_ms=from_ms + WINDOW_MS)
+
+    def gap(self, stream: str = "machine/loom-1", *, from_ms: int = NOON_MS, lost: int | None = None) -> bytes:
+        body = Gap(from_ms=from_ms, to_ms=from_ms + WINDOW_MS, reason=GapReason.DISK_FULL, lost=lost)
+        return self.seal(stream, body, at_ms=from_ms + WINDOW_MS)
+
+    def open(self, *sealed: bytes) -> list[Statement]:
+        return [
+            open_statement(encoded, lambda kid: self.key.public if kid == self.key.public.kid else None)
+            for encoded in sealed
+        ]
