@@ -71,14 +71,19 @@ class Talker:
         """Raises NotConnectedError or ssl.SSLError when the broker does not let it in."""
         try:
             self._client.connect(self._broker.host, self._broker.port, keepalive=self._keepalive_s)
+            self._until(lambda: self.connack is not None)
         except (ssl.SSLError, OSError) as cause:
+            self._client._reset_sockets()  # paho has no public way to close what a failed connection left open
             raise NotConnectedError(str(cause)) from cause
-        self._until(lambda: self.connack is not None)
+        except NotConnectedError:
+            self._client._reset_sockets()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop(0.01)
+        self._client._reset_sockets()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> str:
         """The reason in words that the broker gives in its PUBACK."""
