@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from evidence.statement import ClockQuality
 
-LONGEST_WAIT_MS: Final = 3_600_000
+LONGEST_WAIT_S: Final = 3600.0
 """A wait is taken in pieces no longer than this: it counts CLOCK_MONOTONIC, which stands still in a suspend."""
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -66,11 +66,12 @@ class SystemClock:
 
     def wait_until(self, steady_ms: int, stop: Event) -> bool:
         """See Clock."""
+        until_s = steady_ms / 1000
         while not stop.is_set():
-            left_ms = steady_ms - self.steady_ms()
-            if left_ms <= 0:
+            left_s = until_s - time.clock_gettime(time.CLOCK_BOOTTIME)
+            if left_s <= 0:
                 return False
-            stop.wait(min(left_ms, LONGEST_WAIT_MS) / 1000)
+            stop.wait(min(left_s, LONGEST_WAIT_S))
         return True
 
     def boot_id(self) -> bytes:

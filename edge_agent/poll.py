@@ -1,7 +1,9 @@
 """Asking every machine of every bus, each on its own fixed grid of the steady clock; one thread a bus.
 
-1. A machine's slot k begins at phase + k * period. It is asked once a slot, as soon as the bus is free; a slot in which
-   it was not asked is missed, counted, and reported before the next reading. Nothing is asked twice to make up for it.
+1. A machine's slot k begins when the steady clock shows k * period. It is asked once a slot, as soon as the bus is
+   free; a slot in which it was not asked is missed, counted, and reported before the next reading. Nothing is asked
+   twice to make up for it. All buses wake together: with warm caches 100 machines cost a third of what they cost one
+   by one (bench/poll_line.py).
 2. On one bus one question is in flight. The machine that is due longest goes first; a probe of a machine that has
    fallen silent yields to everybody who is due.
 3. A reading is stamped when the last answer has arrived. What was not asked is reported as such: RESTED, MISSED, or
@@ -16,7 +18,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 from threading import Event, Thread
 from typing import Final, NamedTuple
-from zlib import crc32
 
 from edge_agent.breaker import LONGEST_REST_ALONE_MS, LONGEST_REST_MS, Backoff, Breaker, Verdict
 from edge_agent.clock import Clock
@@ -183,9 +184,8 @@ class _Turn:
     def __init__(self, machine: Machine, now_ms: int) -> None:
         self.machine = machine
         self.nothing: tuple[int | None, ...] = (None,) * len(machine.points)
-        self._phase_ms = crc32(machine.bus.name.encode()) % machine.period_ms  # so that buses do not all wake at once
         self._slot = self._slot_at(now_ms) - 1
-        self.due_ms = now_ms
+        self.due_ms = now_ms  # at once, then on the grid
         self._whole = plan_of(machine.points, machine.profile.limits)
         self._forget_holes_ms = 0
         self._noted: Failure | None = None
@@ -197,7 +197,7 @@ class _Turn:
         slot = self._slot_at(now_ms)
         missed = max(0, slot - self._slot - 1)
         self._slot = max(slot, self._slot + 1)
-        self.due_ms = self._phase_ms + (self._slot + 1) * self.machine.period_ms
+        self.due_ms = (self._slot + 1) * self.machine.period_ms
         if missed:
             level = logging.DEBUG if self._too_short else logging.WARNING
             self._too_short = True
@@ -247,7 +247,7 @@ class _Turn:
         self._noted = failure
 
     def _slot_at(self, now_ms: int) -> int:
-        return (now_ms - self._phase_ms) // self.machine.period_ms
+        return now_ms // self.machine.period_ms
 
     def _use(self, plan: Plan) -> None:
         self._plan = plan

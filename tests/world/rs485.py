@@ -1,0 +1,152 @@
+"""An RS-485 line on a pseudo-terminal with Modbus RTU units on it, as slow as a real one, and as noisy as you like.
+
+    with Rs485(units=(1, 2, 3), baud=9600) as line:
+        line[2].fault = Noise.DEAD
+        RtuBus(device=line.device, ...)
+
+Bytes take their time on the wire (11 bits each) and a unit takes `turnaround_s` to begin. The CRC here is our own.
+"""
+
+import os
+import pty
+import select
+import struct
+import threading
+import time
+import tty
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from types import TracebackType
+from typing import Self
+
+BITS_PER_BYTE = 11
+
+
+class Noise(Enum):
+    NONE = "none"
+    DEAD = "dead"
+    LATE = "late"
+    BAD_CRC = "bad crc"
+    WRAPPED = "a 00 before and after"
+    GLITCH = "a lone 00 long before the answer"
+    WRONG_UNIT = "wrong unit"
+    WRONG_LENGTH = "4 bytes to a 1-register read"
+    CHATTER = "noise instead of an answer"
+    BUSY = "busy"
+    TRUNCATED = "truncated"
+
+
+def crc16(frame: bytes) -> bytes:
+    """MODBUS over Serial Line V1.02, 6.2.2."""
+    crc = 0xFFFF
+    for octet in frame:
+        crc ^= octet
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return crc.to_bytes(2, "little")
+
+
+@dataclass(slots=True, kw_only=True)
+class Rs485Unit:
+    registers: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    fault: Noise = Noise.NONE
+    late_s: float = 0.0
+    asked: int = 0
+    answered: int = 0
+
+
+class Rs485:
+    """The line; `device` is what a box opens."""
+
+    def __init__(
+        self, *, units: Iterable[int], baud: int = 9600, turnaround_s: float = 0.005, echoes: bool = False
+    ) -> None:
+        self._units = {unit: Rs485Unit() for unit in units}
+        self._byte_s, self._turnaround_s, self._echoes = BITS_PER_BYTE / baud, turnaround_s, echoes
+        self._near, self._far = pty.openpty()
+        tty.setraw(self._near)
+        tty.setraw(self._far)
+        self.device = os.ttyname(self._far)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="rs485")
+        self._lock = threading.Lock()
+
+    def __getitem__(self, unit: int) -> Rs485Unit:
+        return self._units[unit]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.unplug()
+
+    def unplug(self) -> None:
+        """Pull the adapter: whoever has the device open gets an error."""
+        self._stop.set()
+        self._thread.join()
+        with self._lock:
+            for end in (self._near, self._far):
+                if end >= 0:
+                    os.close(end)
+            self._near = self._far = -1
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            if not select.select([self._near], [], [], 0.05)[0]:
+                continue
+            request = os.read(self._near, 256)
+            if len(request) == 8 and crc16(request[:6]) == request[6:]:
+                time.sleep(8 * self._byte_s)
+                if self._echoes:
+                    os.write(self._near, request)
+                unit = self._units.get(request[0])
+                if unit is not None:
+                    unit.asked += 1
+                    self._answer(unit, request)
+
+    def _answer(self, unit: Rs485Unit, request: bytes) -> None:
+        if unit.fault is Noise.DEAD:
+            return
+        if unit.fault is Noise.GLITCH:
+            os.write(self._near, b"\0")
+            time.sleep(0.08)
+        time.sleep(self._turnaround_s)
+        if unit.fault is Noise.LATE:
+            time.sleep(unit.late_s)
+        answer = self._frame(unit, request)
+        time.sleep(len(answer) * self._byte_s)
+        os.write(self._near, answer)
+        unit.answered += unit.fault in {Noise.NONE, Noise.WRAPPED, Noise.GLITCH}
+
+    def _frame(self, unit: Rs485Unit, request: bytes) -> bytes:
+        number, function, address, count = struct.unpack(">BBHH", request[:6])
+        values = struct.pack(f">{count}H", *(unit.registers.get(address + at, 0) for at in range(count)))
+        match unit.fault:
+            case Noise.BUSY:
+                return self._checked(bytes((number, function | 0x80, 6)))
+            case Noise.WRONG_UNIT:
+                number += 1
+            case Noise.WRONG_LENGTH:
+                values = values + b"\x12\x34"
+            case Noise.CHATTER:
+                return bytes(range(100, 140))
+        answer = self._checked(bytes((number, function, len(values))) + values)
+        match unit.fault:
+            case Noise.BAD_CRC:
+                return answer[:-1] + bytes((answer[-1] ^ 0xFF,))
+            case Noise.WRAPPED:
+                return b"\0" + answer + b"\0"
+            case Noise.TRUNCATED:
+                return answer[:-4]
+        return answer
+
+    @staticmethod
+    def _checked(frame: bytes) -> bytes:
+        return frame + crc16(frame)
