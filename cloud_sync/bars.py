@@ -20,10 +20,12 @@ HEIGHT: Final = 24
 DAY_WIDTH: Final = 720
 """Units of a day's bar: two minutes each."""
 WEEK_WIDTH: Final = 840
-LEAST_WIDTH: Final = 4
-"""Units a state is widened to, where its neighbours can spare them: two pixels on a phone."""
-PIECES_LIMIT: Final = 120
-"""Pieces of one bar, at most: a machine that cycles faster is drawn coarser, in true proportion."""
+LEAST_WIDTH: Final = {DAY_WIDTH: 4, WEEK_WIDTH: 2}
+"""Units a state is widened to, where its neighbours can spare them: a pixel or two on a phone."""
+EXACT_LIMIT: Final = 120
+"""Spans of one bar that are drawn one by one: a machine that cycles faster is drawn in slots, in true proportion."""
+SLOTS: Final = 360
+"""Slots of such a bar, a pixel each on a phone; no bar has more pieces than this."""
 COLUMN_WIDTH: Final = 24
 COLUMN_HEIGHT: Final = 48
 """Units of a day's column: half an hour each."""
@@ -70,7 +72,7 @@ def bar_to_touch(filled: Sequence[Span], frame: Frame, say: Callable[[Span], str
     touch = "".join(
         f'<path class="t" d="M{left} 0h{max(1, frame.x(span.to_ms) - left)}v{HEIGHT}H{left}z">'
         f"<title>{escape(say(span))}</title></path>"
-        for span in filled[: 2 * PIECES_LIMIT]
+        for span in filled[-SLOTS:]
         for left in [frame.x(span.from_ms)]
     )
     paths = [_path(state, pieces_of(filled, frame)) for state in State]
@@ -112,22 +114,30 @@ def gate_columns(hours: Sequence[tuple[int, int, bool]]) -> Markup:
     return _svg(len(hours) * COLUMN_WIDTH, COLUMN_HEIGHT, paths)
 
 
-def grid(frame: Frame, marks_ms: Iterable[int], now_ms: int | None, height: int = HEIGHT) -> Markup:
-    """What every bar of a page repeats: hour or day marks, and now. To stand in `<defs>` once."""
+def grid(
+    frame: Frame,
+    marks_ms: Iterable[int],
+    now_ms: int | None,
+    height: int = HEIGHT,
+    levels: Iterable[int] = (),
+) -> Markup:
+    """What every bar of a page repeats: hour or day marks, levels, and now. To stand in `<defs>` once."""
     lines = "".join(f"M{frame.x(at_ms)} 0v{height}" for at_ms in marks_ms)
+    lines += "".join(f"M0 {level}h{frame.width}" for level in levels)
     now = f'<path class="n" d="M{frame.x(now_ms)} 0v{height}"/>' if now_ms is not None else ""
     return Markup(f'<g id="grid"><path class="g" d="{lines}"/>{now}</g>')  # noqa: S704  only numbers
 
 
 def pieces_of(filled: Sequence[Span], frame: Frame) -> tuple[Piece, ...]:
     """The spans in whole units, adjoining, as wide together as the spans are; short ones widened to be seen."""
-    if len(filled) > PIECES_LIMIT:
-        filled = coarser(filled, PIECES_LIMIT)
     if not filled:
         return ()
+    least = LEAST_WIDTH.get(frame.width, 1)
+    if len(filled) > EXACT_LIMIT:
+        filled, least = coarser(filled, SLOTS), 0
     edges = [frame.x(span.from_ms) for span in filled] + [frame.x(filled[-1].to_ms)]
     widths = [after - before for before, after in pairwise(edges)]
-    _widen(widths, [span.state for span in filled])
+    _widen(widths, [span.state for span in filled], least)
     pieces: list[Piece] = []
     x = edges[0]
     for span, width in zip(filled, widths, strict=True):
@@ -149,7 +159,7 @@ def coarser(filled: Sequence[Span], slots: int) -> tuple[Span, ...]:
     owed = [0] * len(State)
     shown: list[Span] = []
     first = 0
-    for start_ms, end_ms in pairwise(edges):
+    for start_ms, end_ms in pairwise(sorted(set(edges))):
         while filled[first].to_ms <= start_ms:
             first += 1
         held = set()
@@ -166,13 +176,13 @@ def coarser(filled: Sequence[Span], slots: int) -> tuple[Span, ...]:
     return tuple(shown)
 
 
-def _widen(widths: list[int], states: Sequence[State]) -> None:
+def _widen(widths: list[int], states: Sequence[State], least: int) -> None:
     """Let narrow pieces grow at the cost of a wide neighbour, the ones that are not running first."""
     order = sorted(range(len(widths)), key=lambda at: states[at] is State.RUNNING)
     for at in order:
         around = [other for other in (at - 1, at + 1) if 0 <= other < len(widths)]
         for other in sorted(around, key=lambda other: -widths[other]):
-            taken = min(LEAST_WIDTH - widths[at], widths[other] - LEAST_WIDTH)
+            taken = min(least - widths[at], widths[other] - least)
             if taken > 0:
                 widths[other] -= taken
                 widths[at] += taken

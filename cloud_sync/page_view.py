@@ -74,8 +74,8 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blind:
-    """A time in which a gate's camera could not count."""
+class Clear:
+    """A time in which a gate's camera saw well enough to count, by one undisputed statement."""
 
     from_ms: int
     to_ms: int
@@ -86,8 +86,8 @@ class GateView:
     """What a gate's camera witnessed in a window, in time order."""
 
     crossings: Sequence[Crossing] = ()
-    blind: Sequence[Blind] = ()
-    """Signed as blind, not received, or contested: all that is not a count."""
+    clear: Sequence[Clear] = ()
+    """All other time since the first statement is blind, so that silence is never a zero count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
-"""The pages for people: enterprises, their machines as bars, one machine, one gate. Thin: sheets decide, templates place.
+"""The pages for people: enterprises, their machines as bars, one machine, one gate.
+
+Thin: sheets decide, templates place.
 
 `pages(view, now_ms=...)` makes the router. It shows whatever the view answers: who may see what is decided before it.
 Every page is complete without a script; with one it fetches itself again while it shows the present.
 Let the application add GZipMiddleware: a page shrinks to a fifth.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
 from hashlib import sha256
@@ -16,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloud_sync.page_view import (
-    Blind,
+    Clear,
     Crossing,
     Enterprise,
     GateView,
@@ -27,7 +29,7 @@ from cloud_sync.page_view import (
     Trouble,
     Watched,
 )
-from cloud_sync.reports import DAY_MS, State, latest
+from cloud_sync.reports import Span, State, latest
 from cloud_sync.sheets.asked import Asked, Reach
 from cloud_sync.sheets.gate import gate_sheet
 from cloud_sync.sheets.machine import machine_sheet
@@ -35,7 +37,7 @@ from cloud_sync.sheets.machines import ORDER, machines_sheet
 from cloud_sync.words import CHINA, Language, Voice, language_of
 
 __all__ = [
-    "Blind",
+    "Clear",
     "Crossing",
     "Enterprise",
     "GateView",
@@ -61,133 +63,34 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, HX-Request",
 }
+HTML: Final = "text/html; charset=utf-8"
+NOW_NEEDS_MS: Final = 60 * 60_000
+"""How far back the first page looks to say what a machine does now."""
+
 _HERE: Final = Path(__file__).parent
-_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_FILES: Final = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
+_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 def pages(view: PageView, *, now_ms: Callable[[], int], zone: tzinfo = CHINA) -> APIRouter:
     """The router of all pages; days are those of `zone`."""
+    site = _Site(view=view, now_ms=now_ms, zone=zone)
     router = APIRouter(include_in_schema=False)
-    files = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
-    sheets = _templates(files)
-
-    def asked(request: Request) -> Asked | None:
-        return read_question(request, now_ms(), zone)
-
-    def show(request: Request, question: Asked, template: str, **values: object) -> Response:
-        live = "hx-request" in request.headers
-        body = sheets.get_template("live.html" if live else "page.html").render(
-            asked=question,
-            say=question.voice,
-            content=template,
-            refresh_s=REFRESH_S[question.reach] if question.live else None,
-            address=question.href(request.url.path),
-            **values,
-        )
-        return Response(body, media_type="text/html; charset=utf-8", headers=HEADERS)
-
-    def refuse(request: Request, word: str, status: int) -> Response:
-        voice = Voice(language=_language(request), zone=zone)
-        body = sheets.get_template("refused.html").render(say=voice, word=word)
-        return Response(body, status, media_type="text/html; charset=utf-8", headers=HEADERS)
-
-    def known(enterprise: str) -> Enterprise | None:
-        return next((one for one in view.enterprises() if one.name == enterprise), None)
-
-    @router.get("/")
-    def enterprises(request: Request) -> Response:
-        question = asked(request)
-        if question is None:
-            return refuse(request, "bad_request", 400)
-        cards = []
-        for one in view.enterprises():
-            watched = view.watched(one.name)
-            spans = view.spans(one.name, question.now_ms - DAY_MS, question.now_ms)
-            machines = [each for each in watched if each.subject is Subject.MACHINE]
-            states = [
-                latest(spans.get(each.key, ()), question.now_ms - DAY_MS, question.now_ms).state
-                for each in machines
-            ]
-            cards.append((one, watched, [(state, states.count(state)) for state in ORDER if state in states]))
-        return show(
-            request,
-            question,
-            "enterprises.html",
-            title=question.voice("name"),
-            cards=cards,
-            simulated=any(each.simulated for _, watched, _ in cards for each in watched),
-        )
-
-    @router.get("/e/{enterprise}")
-    def machines(request: Request, enterprise: str) -> Response:
-        question, one = asked(request), known(enterprise)
-        if question is None or one is None:
-            return refuse(request, *_WHY[one is None])
-        watched = view.watched(enterprise)
-        shown = [each for each in watched if each.subject is Subject.MACHINE]
-        gates = [
-            gate_sheet(question, gate, view.gate(enterprise, gate.key, *question.edges_ms[-2:]), None)
-            for gate in watched
-            if gate.subject is Subject.GATE
-        ]
-        spans = view.spans(enterprise, question.since_ms, min(question.to_ms, question.now_ms))
-        return show(
-            request,
-            question,
-            "machines.html",
-            title=one.title,
-            enterprise=one,
-            sheet=machines_sheet(question, shown, spans),
-            gates=gates,
-            simulated=any(each.simulated for each in watched),
-        )
-
-    @router.get("/e/{enterprise}/m/{key}")
-    def machine(request: Request, enterprise: str, key: str) -> Response:
-        question, one = asked(request), known(enterprise)
-        found = one and _find(view, enterprise, key, Subject.MACHINE)
-        if question is None or one is None or found is None:
-            return refuse(request, *_WHY[not found])
-        spans = view.spans(enterprise, question.since_ms, min(question.to_ms, question.now_ms)).get(key, ())
-        record = view.record(enterprise, key, Subject.MACHINE)
-        return show(
-            request,
-            question,
-            "machine.html",
-            title=found.title,
-            enterprise=one,
-            sheet=machine_sheet(question, found, spans, record),
-            simulated=found.simulated,
-        )
-
-    @router.get("/e/{enterprise}/g/{key}")
-    def gate(request: Request, enterprise: str, key: str) -> Response:
-        question, one = asked(request), known(enterprise)
-        found = one and _find(view, enterprise, key, Subject.GATE)
-        if question is None or one is None or found is None:
-            return refuse(request, *_WHY[not found])
-        question = replace(question, reach=Reach.DAY)
-        seen = view.gate(enterprise, key, *question.edges_ms[-2:])
-        record = view.record(enterprise, key, Subject.GATE)
-        return show(
-            request,
-            question,
-            "gate.html",
-            title=found.title,
-            enterprise=one,
-            sheet=gate_sheet(question, found, seen, record),
-            simulated=found.simulated,
-        )
-
-    @router.get("/static/{name}")
-    def static(name: str) -> Response:
-        kind = _TYPES.get(Path(name).suffix)
-        if kind is None or name not in files:
-            return Response(status_code=404, headers=HEADERS)
-        lasting = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(files[name], media_type=kind, headers=lasting)
-
+    router.add_api_route("/", site.enterprises, response_class=Response)
+    router.add_api_route("/e/{enterprise}", site.machines, response_class=Response)
+    router.add_api_route("/e/{enterprise}/m/{key}", site.machine, response_class=Response)
+    router.add_api_route("/e/{enterprise}/g/{key}", site.gate, response_class=Response)
+    router.add_api_route("/static/{name}", static_file, response_class=Response)
     return router
+
+
+def static_file(name: str) -> Response:
+    """One of the files that lie in static/, as they were when the program started."""
+    kind = _TYPES.get(Path(name).suffix)
+    if kind is None or name not in _FILES:
+        return Response(status_code=404, headers=HEADERS)
+    lasting = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(_FILES[name], media_type=kind, headers=lasting)
 
 
 def read_question(request: Request, now_ms: int, zone: tzinfo) -> Asked | None:
@@ -205,20 +108,147 @@ def read_question(request: Request, now_ms: int, zone: tzinfo) -> Asked | None:
     return Asked(reach=reach, day=day, now_ms=now_ms, voice=voice, explicit="lang" in asked)
 
 
-_WHY: Final = {True: ("not_found", 404), False: ("bad_request", 400)}
+class _Site:
+    """Asks the view, has a sheet made, places it."""
+
+    def __init__(self, *, view: PageView, now_ms: Callable[[], int], zone: tzinfo) -> None:
+        self._view, self._now_ms, self._zone = view, now_ms, zone
+        self._templates = _templates()
+
+    def enterprises(self, request: Request) -> Response:
+        """Every enterprise, with what its machines do now."""
+        asked = read_question(request, self._now_ms(), self._zone)
+        if asked is None:
+            return self._refuse(request, "bad_request", 400)
+        cards = [(one, *self._now(asked, one)) for one in self._view.enterprises()]
+        return self._show(
+            request,
+            asked,
+            "enterprises.html",
+            title=asked.voice("name"),
+            cards=cards,
+            simulated=any(simulated for *_, simulated in cards),
+        )
+
+    def machines(self, request: Request, enterprise: str) -> Response:
+        """All machines and gates of an enterprise."""
+        known = self._known(request, enterprise)
+        if isinstance(known, Response):
+            return known
+        asked, one = known
+        watched = self._view.watched(enterprise)
+        machines = [each for each in watched if each.subject is Subject.MACHINE]
+        gates = [
+            gate_sheet(asked, each, self._view.gate(enterprise, each.key, *asked.edges_ms[-2:]), None)
+            for each in watched
+            if each.subject is Subject.GATE
+        ]
+        return self._show(
+            request,
+            asked,
+            "machines.html",
+            title=one.title,
+            enterprise=one,
+            sheet=machines_sheet(asked, machines, self._spans(asked, enterprise)),
+            gates=gates,
+            simulated=any(each.simulated for each in watched),
+        )
+
+    def machine(self, request: Request, enterprise: str, key: str) -> Response:
+        """One machine in full."""
+        found = self._found(request, enterprise, key, Subject.MACHINE)
+        if isinstance(found, Response):
+            return found
+        asked, one, watched = found
+        spans = self._spans(asked, enterprise).get(key, ())
+        record = self._view.record(enterprise, key, Subject.MACHINE)
+        return self._show(
+            request,
+            asked,
+            "machine.html",
+            title=watched.title,
+            enterprise=one,
+            sheet=machine_sheet(asked, watched, spans, record),
+            simulated=watched.simulated,
+        )
+
+    def gate(self, request: Request, enterprise: str, key: str) -> Response:
+        """One gate's day."""
+        found = self._found(request, enterprise, key, Subject.GATE)
+        if isinstance(found, Response):
+            return found
+        asked, one, watched = found
+        asked = replace(asked, reach=Reach.DAY)
+        seen = self._view.gate(enterprise, key, *asked.edges_ms[-2:])
+        record = self._view.record(enterprise, key, Subject.GATE)
+        return self._show(
+            request,
+            asked,
+            "gate.html",
+            title=watched.title,
+            enterprise=one,
+            sheet=gate_sheet(asked, watched, seen, record),
+            simulated=watched.simulated,
+        )
+
+    def _now(self, asked: Asked, one: Enterprise) -> tuple[list[tuple[State, int]], bool]:
+        """How many machines are in which state now, and whether any clock is simulated."""
+        watched = self._view.watched(one.name)
+        from_ms = asked.now_ms - NOW_NEEDS_MS
+        spans = self._view.spans(one.name, from_ms, asked.now_ms)
+        states = [
+            latest(spans.get(each.key, ()), from_ms, asked.now_ms).state
+            for each in watched
+            if each.subject is Subject.MACHINE
+        ]
+        counts = [(state, states.count(state)) for state in ORDER if state in states]
+        return counts, any(each.simulated for each in watched)
+
+    def _spans(self, asked: Asked, enterprise: str) -> Mapping[str, Sequence[Span]]:
+        return self._view.spans(enterprise, asked.since_ms, min(asked.to_ms, asked.now_ms))
+
+    def _known(self, request: Request, enterprise: str) -> tuple[Asked, Enterprise] | Response:
+        asked = read_question(request, self._now_ms(), self._zone)
+        one = next((each for each in self._view.enterprises() if each.name == enterprise), None)
+        if one is None:
+            return self._refuse(request, "not_found", 404)
+        return self._refuse(request, "bad_request", 400) if asked is None else (asked, one)
+
+    def _found(
+        self, request: Request, enterprise: str, key: str, subject: Subject
+    ) -> tuple[Asked, Enterprise, Watched] | Response:
+        known = self._known(request, enterprise)
+        if isinstance(known, Response):
+            return known
+        for each in self._view.watched(enterprise):
+            if each.subject is subject and each.key == key:
+                return *known, each
+        return self._refuse(request, "not_found", 404)
+
+    def _show(self, request: Request, asked: Asked, content: str, **values: object) -> Response:
+        """The whole page, or what lives of it when a page asks for it again."""
+        again = "hx-request" in request.headers
+        body = self._templates.get_template("live.html" if again else "page.html").render(
+            asked=asked,
+            say=asked.voice,
+            content=content,
+            refresh_s=REFRESH_S[asked.reach] if asked.live else None,
+            address=asked.href(request.url.path),
+            **values,
+        )
+        return Response(body, media_type=HTML, headers=HEADERS)
+
+    def _refuse(self, request: Request, word: str, status: int) -> Response:
+        voice = Voice(language=_language(request), zone=self._zone)
+        body = self._templates.get_template("refused.html").render(say=voice, word=word)
+        return Response(body, status, media_type=HTML, headers=HEADERS)
 
 
 def _language(request: Request) -> Language:
     return language_of(request.query_params.get("lang"), request.headers.get("accept-language"))
 
 
-def _find(view: PageView, enterprise: str, key: str, subject: Subject) -> Watched | None:
-    return next(
-        (each for each in view.watched(enterprise) if each.subject is subject and each.key == key), None
-    )
-
-
-def _templates(files: dict[str, bytes]) -> Environment:
+def _templates() -> Environment:
     """The templates, which escape everything, with the addresses of the files they need."""
     found = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -229,7 +259,7 @@ def _templates(files: dict[str, bytes]) -> Environment:
     )
     versions = {
         f"{Path(name).stem.split('-')[0]}{Path(name).suffix}": f"/static/{name}?{sha256(body).hexdigest()[:8]}"
-        for name, body in files.items()
+        for name, body in _FILES.items()
     }
-    found.globals.update(static=versions, State=State, Reach=Reach, ORDER=ORDER, Language=Language)
+    found.globals.update(static=versions, State=State, Reach=Reach, Language=Language)
     return found

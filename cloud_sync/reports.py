@@ -33,7 +33,10 @@ class State(IntEnum):
     @property
     def observed(self) -> bool:
         """Whether the state was measured, by one undisputed statement."""
-        return self in {State.STOPPED, State.IDLE, State.RUNNING}
+        return self in _OBSERVED
+
+
+_OBSERVED: Final = (State.STOPPED, State.IDLE, State.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,10 +199,13 @@ def latest(spans: Sequence[Span], from_ms: int, now_ms: int) -> Latest:
 
 
 def _agreed(open_spans: Sequence[int]) -> State:
-    observed = [state for state in State if state.observed and open_spans[state]]
-    if open_spans[State.CONTESTED] or len(observed) > 1:
-        return State.CONTESTED
-    return observed[0] if observed else State.UNKNOWN
+    agreed = State.UNKNOWN
+    for state in _OBSERVED:
+        if open_spans[state]:
+            if agreed is not State.UNKNOWN:
+                return State.CONTESTED
+            agreed = state
+    return State.CONTESTED if open_spans[State.CONTESTED] else agreed
 
 
 def _append(found: list[Span], from_ms: int, to_ms: int, state: State) -> None:

@@ -64,6 +64,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "last_reading": ("最后读数 {at}", "last reading {at}"),
     "no_reading": ("24 小时内无读数", "no reading in 24 h"),
     "new_since": ("新装，{at} 起", "new, from {at}"),
+    "not_installed": ("尚未安装", "not installed yet"),
     "nothing_yet": ("尚无声明", "no statement yet"),
     "split": ("空转 {idle} · 停工 {stopped}", "idle {idle} · stopped {stopped}"),
     "bar_says": ("{title}：{what}", "{title}: {what}"),
@@ -79,8 +80,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # honesty
     "demonstration": ("演示时钟", "Demonstration clock"),
     "demonstration_more": (
-        "这里有声明是在模拟时间下签名的，不是真实世界的时间。",
-        "Statements here were signed under a simulated time, which is not the world's.",
+        "声明按模拟时间签名，并非真实时间。",
+        "Signed under a simulated time, not the world's.",
     ),
     "blank": (
         "空白处：尚未安装，或时间未到。无数据从不画成停工。",
@@ -206,6 +207,10 @@ class Voice:
         """14:05."""
         return f"{self._local(at_ms):%H:%M}"
 
+    def second(self, at_ms: int) -> str:
+        """14:05:30."""
+        return f"{self._local(at_ms):%H:%M:%S}"
+
     def moment(self, at_ms: int, near_ms: int | None = None) -> str:
         """14:05 on the day of `near_ms`, 11-22 14:05 on another, and the whole date and second without it."""
         local = self._local(at_ms)
@@ -230,6 +235,10 @@ class Voice:
         """96 %; 100 % only when nothing is missing."""
         return f"{int(share * 100 + 1e-9)} %"
 
+    def coverage(self, share: float) -> str:
+        """Coverage 96 %."""
+        return self("coverage_is", share=self.share(share))
+
     @property
     def _at(self) -> int:
         return 0 if self.language is Language.ZH else 1
@@ -244,6 +253,11 @@ def hours_figure(ms: int) -> str:
     if tenths % 240 == 0 and 0 < ms % DAY_MS > DAY_MS // 2:
         tenths -= 1
     return f"{tenths // 10}.{tenths % 10}"
+
+
+def stopwatch(ms: int) -> str:
+    """2:15:08, in any language: hours, minutes, seconds."""
+    return f"{ms // HOUR_MS}:{ms % HOUR_MS // MINUTE_MS:02}:{ms % MINUTE_MS // 1000:02}"
 
 
 def language_of(asked: str | None, accepted: str | None) -> Language:

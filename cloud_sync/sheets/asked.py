@@ -132,7 +132,8 @@ class Label:
 def page_grid(asked: Asked) -> Markup:
     """The marks that every bar of the page repeats."""
     if asked.reach is Reach.MONTH:
-        return grid(asked.frame, [at for at, day in _dated(asked) if day.weekday() == 0], None, COLUMN_HEIGHT)
+        mondays = [at for at, day in _dated(asked) if day.weekday() == 0]
+        return grid(asked.frame, mondays, None, COLUMN_HEIGHT, levels=(0, COLUMN_HEIGHT // 2))
     now_ms = asked.now_ms if asked.live else None
     return grid(asked.frame, day_marks(asked) if asked.reach is Reach.DAY else asked.edges_ms, now_ms, HEIGHT)
 
@@ -149,7 +150,8 @@ def labels(asked: Asked) -> tuple[Label, ...]:
     frame = asked.frame
     wanted = [(at, day) for at, day in _dated(asked) if asked.reach is Reach.WEEK or day.weekday() == 0]
     half_ms = DAY_MS // 2
-    return tuple(Label(percent=frame.percent(at + half_ms), text=f"{day:%m-%d}") for at, day in wanted)
+    found = [(frame.percent(at + half_ms), f"{day:%m-%d}") for at, day in wanted]
+    return tuple(Label(percent=min(at, 100.0), text=text, anchor=_anchor(at, 5)) for at, text in found)
 
 
 def hour_labels(asked: Asked, *, now: bool) -> tuple[Label, ...]:
@@ -162,9 +164,13 @@ def hour_labels(asked: Asked, *, now: bool) -> tuple[Label, ...]:
     if not now:
         return tuple(found)
     at = frame.percent(asked.now_ms)
-    anchor = "start" if at < NOW_CLEARS_PERCENT else "end" if at > 100 - NOW_CLEARS_PERCENT else "middle"
     kept = [label for label in found if abs(label.percent - at) > NOW_CLEARS_PERCENT]
-    return (*kept, Label(percent=at, text=asked.voice.clock(asked.now_ms), anchor=anchor, now=True))
+    return (*kept, Label(percent=at, text=asked.voice.clock(asked.now_ms), anchor=_anchor(at, 5), now=True))
+
+
+def _anchor(percent: float, edge_percent: float) -> str:
+    """Which way a word grows so that the edge does not cut it."""
+    return "start" if percent < edge_percent else "end" if percent > 100 - edge_percent else "middle"
 
 
 def _dated(asked: Asked) -> list[tuple[int, date]]:

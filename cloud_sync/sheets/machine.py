@@ -13,7 +13,7 @@ from cloud_sync.page_view import Problem, Record, Watched
 from cloud_sync.reports import DAY_MS, HOUR_MS, RunningHours, Span, State, timeline
 from cloud_sync.sheets.asked import MARK_HOURS, Asked, Label, Reach, hour_labels, page_grid
 from cloud_sync.sheets.machines import ORDER, Row, days_of, row_of
-from cloud_sync.words import Voice
+from cloud_sync.words import Voice, stopwatch
 from evidence.judge import Threshold
 
 LISTED_SPANS: Final = 300
@@ -39,6 +39,7 @@ class DayLine:
     drawing: Markup
     hours: str
     coverage: str
+    """Where it is not whole."""
     withheld: bool
 
 
@@ -63,7 +64,7 @@ class MachineSheet:
     daily: tuple[DayLine, ...]
     labels: tuple[Label, ...]
     grid: Markup
-    contested: bool
+    legend: tuple[tuple[State, None], ...]
     evidence: Facts
 
 
@@ -72,8 +73,9 @@ def machine_sheet(asked: Asked, machine: Watched, spans: Sequence[Span], record:
     voice = asked.voice
     single = asked.reach is Reach.DAY
     filled = timeline(spans, asked.begin_ms(machine), asked.end_ms(spans))
+    contested = any(span.state is State.CONTESTED for span in filled)
     days = days_of(asked, machine, spans)
-    row = row_of(asked, machine, spans)
+    row = row_of(asked, machine, spans, days)
     if single:
         title = machine.title
         row = replace(row, drawing=bar_to_touch(filled, asked.frame, lambda span: _say(voice, title, span)))
@@ -86,7 +88,7 @@ def machine_sheet(asked: Asked, machine: Watched, spans: Sequence[Span], record:
         daily=() if single else _daily(asked, machine, spans, days),
         labels=hour_labels(asked, now=single and asked.live),
         grid=page_grid(asked) if single else _day_grid(),
-        contested=any(span.state is State.CONTESTED for span in filled),
+        legend=tuple((state, None) for state in ORDER if state is not State.CONTESTED or contested),
         evidence=evidence_of(voice, machine, record),
     )
 
@@ -146,10 +148,10 @@ def _summary(voice: Voice, days: Sequence[RunningHours | None]) -> tuple[tuple[s
 
 def _span_line(voice: Voice, span: Span) -> SpanLine:
     return SpanLine(
-        begins=voice.clock(span.from_ms),
-        ends=voice.clock(span.to_ms),
+        begins=voice.second(span.from_ms),
+        ends=voice.second(span.to_ms),
         state=span.state,
-        length=voice.length(span.length_ms),
+        length=stopwatch(span.length_ms),
     )
 
 
@@ -171,7 +173,7 @@ def _daily(
                 name=asked.voice.day(day),
                 drawing=bar(timeline(own, begin_ms, end_ms), frame),
                 hours=asked.voice.hours(known.running_ms),
-                coverage=asked.voice.share(known.coverage),
+                coverage=asked.voice.share(known.coverage) if known.unknown_ms else "",
                 withheld=known.normalised_ms is None,
             )
         )
@@ -202,8 +204,10 @@ def _problem(voice: Voice, problem: Problem) -> tuple[str, str]:
     """断档, and 2026-11-22 03:10:00 – 2026-11-22 04:00:00 · 第 812–820 号: only what is known of it."""
     said: list[str] = []
     if problem.from_ms is not None:
-        ends = "" if problem.to_ms is None else f" – {voice.moment(problem.to_ms)}"
-        said.append(voice.moment(problem.from_ms) + ends)
+        said.append(voice.moment(problem.from_ms))
+    if problem.from_ms is not None and problem.to_ms is not None:
+        same = voice.date_of(problem.from_ms) == voice.date_of(problem.to_ms)
+        said[-1] += f" – {(voice.second if same else voice.moment)(problem.to_ms)}"
     if problem.first_n is not None:
         several = problem.last_n is not None and problem.last_n != problem.first_n
         said.append(voice("numbers" if several else "number", first=problem.first_n, last=problem.last_n))

@@ -32,6 +32,16 @@ SAID_RUNS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayLink:
+    """A day of several, and what is known of it."""
+
+    day: date
+    figure: str
+    """Its running hours, where a week leaves room for them."""
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One machine."""
 
@@ -51,8 +61,8 @@ class Row:
     """What is wrong with its chain."""
     new: str | None
     simulated: bool
-    days: tuple[tuple[date, str], ...]
-    """Each day shown and what is known of it, to be opened by a tap; a day's own page has none."""
+    days: tuple[DayLink, ...]
+    """To be opened by a tap; a day's own page has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,42 +70,47 @@ class MachinesSheet:
     """All machines."""
 
     rows: tuple[Row, ...]
-    counts: tuple[tuple[State, int], ...]
-    """How many machines are in which state now; none when the page shows the past."""
+    legend: tuple[tuple[State, int | None], ...]
+    """The states drawn, and how many machines are in each now; None for none, and when the page shows the past."""
     mean_of: str
     mean: str
     mean_used: str
     labels: tuple[Label, ...]
     grid: Markup
-    contested: bool
 
 
 def machines_sheet(asked: Asked, machines: Sequence[Watched], spans: Mapping[str, Sequence[Span]]) -> MachinesSheet:
     """The sheet of these machines; `spans` by machine key, from `asked.since_ms` on."""
-    rows = tuple(row_of(asked, machine, spans.get(machine.key, ())) for machine in machines)
-    every = [day for machine in machines for day in counted(asked, days_of(asked, machine, spans.get(machine.key, ())))]
+    known = [
+        (machine, own, days_of(asked, machine, own)) for machine in machines for own in [spans.get(machine.key, ())]
+    ]
+    rows = tuple(row_of(asked, machine, own, days) for machine, own, days in known)
+    every = [day for _, _, days in known for day in counted(asked, days)]
     mean = mean_daily(every)
     shown = [row.state for row in rows]
+    contested = any(span.state is State.CONTESTED for own in spans.values() for span in own)
     return MachinesSheet(
         rows=rows,
-        counts=tuple((state, shown.count(state)) for state in ORDER if asked.live and state in shown),
+        legend=tuple(
+            (state, (shown.count(state) or None) if asked.live else None)
+            for state in ORDER
+            if state is not State.CONTESTED or contested
+        ),
         mean_of=asked.voice(_mean_word(asked)),
         mean=asked.voice("mean_none") if mean.mean_ms is None else asked.voice.hours(mean.mean_ms),
         mean_used=_used(asked, mean),
         labels=labels(asked),
         grid=page_grid(asked),
-        contested=any(span.state is State.CONTESTED for own in spans.values() for span in own),
     )
 
 
-def row_of(asked: Asked, machine: Watched, spans: Sequence[Span]) -> Row:
-    """One machine's row."""
-    days = days_of(asked, machine, spans)
-    now = latest(spans, asked.since_ms, asked.now_ms)
+def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[RunningHours | None]) -> Row:
+    """One machine's row; `days` are its `days_of`."""
+    now = latest(spans, max(asked.since_ms, asked.now_ms - DAY_MS), asked.now_ms)
     total = _sum(days)
     hours, withheld = _hours(asked, total, days)
     month = asked.reach is Reach.MONTH
-    filled = timeline(spans, asked.begin_ms(machine), asked.end_ms(spans))
+    filled = () if month else timeline(spans, asked.begin_ms(machine), asked.end_ms(spans))
     new = machine.first_ms is not None and asked.from_ms < machine.first_ms < asked.to_ms
     return Row(
         key=machine.key,
@@ -105,13 +120,13 @@ def row_of(asked: Asked, machine: Watched, spans: Sequence[Span]) -> Row:
         says=_says(asked.voice, machine.title, hours, filled if asked.reach is Reach.DAY else ()),
         hours=hours,
         withheld=withheld,
-        coverage=asked.voice("coverage_is", share=asked.voice.share(total.coverage)),
+        coverage=asked.voice.coverage(total.coverage) if total.window_ms else "",
         state=now.state,
         status=_status(asked, machine, now, total),
         marks=marks_of(asked.voice, machine),
         new=asked.voice("new_since", at=asked.voice.moment(machine.first_ms or 0, asked.now_ms)) if new else None,
         simulated=machine.simulated,
-        days=() if asked.reach is Reach.DAY else tuple(zip(asked.days, _each(asked.voice, days), strict=True)),
+        days=() if asked.reach is Reach.DAY else _links(asked, days),
     )
 
 
@@ -167,6 +182,8 @@ def _status(asked: Asked, machine: Watched, now: Latest, total: RunningHours) ->
     voice = asked.voice
     if machine.first_ms is None:
         return voice("nothing_yet")
+    if machine.first_ms >= asked.to_ms:
+        return voice("not_installed")
     if not asked.live:
         return voice("split", idle=voice.hours(total.idle_ms), stopped=voice.hours(total.stopped_ms))
     state = voice.state(now.state)
@@ -183,11 +200,17 @@ def _says(voice: Voice, title: str, hours: str, filled: Sequence[Span]) -> str:
     return voice("bar_says", title=title, what=f"{said} {voice.state(State.RUNNING)}")
 
 
-def _each(voice: Voice, days: Sequence[RunningHours | None]) -> list[str]:
-    return [
-        "" if day is None else f"{voice.hours(day.running_ms)}, {voice('coverage_is', share=voice.share(day.coverage))}"
-        for day in days
-    ]
+def _links(asked: Asked, days: Sequence[RunningHours | None]) -> tuple[DayLink, ...]:
+    voice = asked.voice
+    return tuple(
+        DayLink(
+            day=day,
+            figure=hours_figure(known.running_ms) if known and asked.reach is Reach.WEEK else "",
+            says=f"{day:%m-%d}"
+            + (f" {voice.hours(known.running_ms)}, {voice.coverage(known.coverage)}" if known else ""),
+        )
+        for day, known in zip(asked.days, days, strict=True)
+    )
 
 
 def _mean_word(asked: Asked) -> str:

@@ -1,4 +1,4 @@
-"""A small store in memory that answers the page: a lifelike day of an enterprise, and as many days before it as wanted."""
+"""A small store in memory that answers the page: a lifelike day of an enterprise, and days before it."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hashlib import sha256
 
 from cloud_sync.page_view import (
-    Blind,
+    Clear,
     Crossing,
     Enterprise,
     GateView,
@@ -63,7 +63,7 @@ class MemoryView:
         found = self.gates[enterprise, key]
         return GateView(
             crossings=[c for c in found.crossings if from_ms <= c.at_ms < to_ms],
-            blind=[b for b in found.blind if b.to_ms > from_ms and b.from_ms < to_ms],
+            clear=[c for c in found.clear if c.to_ms > from_ms and c.from_ms < to_ms],
         )
 
     def record(self, enterprise: str, key: str, subject: Subject) -> Record | None:
@@ -185,11 +185,7 @@ def days_of(shape: object, *, days: int, seed: int, now_ms: int) -> list[Span]:
     end_ms = now_ms - 97_000
     marks = [mark for mark in sorted(marks) if mark[0] < end_ms]
     ends = [at for at, _ in marks[1:]] + [end_ms]
-    return [
-        Span(from_ms=at, to_ms=end, state=state)
-        for (at, state), end in zip(marks, ends, strict=True)
-        if end > at
-    ]
+    return [Span(from_ms=at, to_ms=end, state=state) for (at, state), end in zip(marks, ends, strict=True) if end > at]
 
 
 def two_shift(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
@@ -205,13 +201,13 @@ def two_shift(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
     return [*sorted(found), (1325 + chance.gauss(0, 5), State.STOPPED)]
 
 
-def around_the_clock(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
+def around_the_clock(chance: random.Random, _weekday: int) -> list[tuple[float, State]]:
     """Day and night, with a bobbin change now and then."""
     at = chance.uniform(100, 1300)
     return [(0, State.RUNNING), (at, State.STOPPED), (at + chance.uniform(1.5, 20), State.RUNNING)]
 
 
-def moulding(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
+def moulding(_chance: random.Random, weekday: int) -> list[tuple[float, State]]:
     """Cycles of three minutes from eight to six: more changes than a bar can show."""
     found: list[tuple[float, State]] = [(0, State.STOPPED)]
     if weekday == 6:
@@ -223,9 +219,9 @@ def moulding(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
     return [*found, (1080, State.STOPPED)]
 
 
-def idling(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
+def idling(chance: random.Random, _weekday: int) -> list[tuple[float, State]]:
     """Left on all day, with little to do."""
-    found = [(0, State.STOPPED), (420, State.IDLE)]
+    found: list[tuple[float, State]] = [(0, State.STOPPED), (420, State.IDLE)]
     for _ in range(4):
         at = chance.uniform(440, 1020)
         found += [(at, State.RUNNING), (at + chance.uniform(6, 25), State.IDLE)]
@@ -259,11 +255,12 @@ def _gate(view: MemoryView, *, simulated: bool, now_ms: int) -> None:
         )
         for _ in range(143)
     ]
-    blind = Blind(from_ms=midnight + 12 * HOUR_MS, to_ms=midnight + 12 * HOUR_MS + 38 * MINUTE_MS)
-    kept = sorted(
-        (c for c in crossings if not blind.from_ms <= c.at_ms < blind.to_ms), key=lambda c: c.at_ms
-    )
-    view.gates["hengyuan", "dock-01"] = GateView(crossings=kept, blind=[blind])
+    clear = [
+        Clear(from_ms=midnight - 30 * 24 * HOUR_MS, to_ms=midnight + 12 * HOUR_MS),
+        Clear(from_ms=midnight + 12 * HOUR_MS + 38 * MINUTE_MS, to_ms=now_ms - 97_000),
+    ]
+    seen = (c for c in crossings if any(at.from_ms <= c.at_ms < at.to_ms for at in clear))
+    view.gates["hengyuan", "dock-01"] = GateView(crossings=sorted(seen, key=lambda c: c.at_ms), clear=clear)
     gate = Watched(
         key="dock-01",
         subject=Subject.GATE,

@@ -12,8 +12,6 @@ def get(app: FastAPI, address: str, **headers: str) -> httpx.Response:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
-            return await client.get(
-                address, headers={name.replace("_", "-"): value for name, value in headers.items()}
-            )
+            return await client.get(address, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     return asyncio.run(ask())

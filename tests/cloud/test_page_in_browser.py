@@ -1,0 +1,151 @@
+"""The pages on a phone's screen, in a real browser."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from cloud_sync.pages import pages
+from tests.world.browser import CHROMIUM, Browser, browser
+from tests.world.view import NOW_MS, lifelike
+
+pytestmark = [
+    pytest.mark.story,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+PAGES = (
+    "/",
+    "/e/hengyuan",
+    "/e/hengyuan?span=7d",
+    "/e/hengyuan?span=30d",
+    "/e/hengyuan/m/dyeing-01",
+    "/e/hengyuan/m/loom-03?span=30d",
+    "/e/hengyuan/g/dock-01",
+)
+
+
+class Served:
+    """The pages on a port of their own, with a clock that the test holds."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+        app = FastAPI()
+        app.include_router(pages(lifelike(), now_ms=lambda: self.now_ms))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+
+    def address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.socket.getsockname()[1]}{path}"
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(10)
+        self.socket.close()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    site = Served()
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Browser]:
+    with browser() as one:
+        yield one
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_a_phone_never_scrolls_sideways_and_nothing_is_cropped(
+    served: Served, tab: Browser, path: str, language: str
+) -> None:
+    tab.show(served.address(path), width=390, height=844, language=language)
+    assert tab.ask("document.documentElement.scrollWidth") == 390
+    outside = """[...document.querySelectorAll("main *, header *")].filter(e => {
+        const box = e.getBoundingClientRect();
+        return !e.closest(".defs") && box.width > 0 && (box.right > 390.5 || box.left < -0.5);
+    }).map(e => e.outerHTML.slice(0, 80))"""
+    assert tab.ask(outside) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_scripts_the_page_is_whole(served: Served, tab: Browser, path: str) -> None:
+    tab.show(served.address(path), scripts=False)
+    assert tab.ask("document.querySelectorAll('h1').length") == 1
+    assert "2026-11-23 15:42:00" in tab.ask("document.body.innerText")
+
+
+def test_bars_have_the_heights_of_their_states(served: Served, tab: Browser) -> None:
+    tab.show(served.address("/e/hengyuan"))
+    stroke = "parseFloat(getComputedStyle(document.querySelector('.bar .%s')).strokeWidth)"
+    assert [tab.ask(stroke % name) for name in "ris"] == [24, 18, 4]
+    assert tab.ask("getComputedStyle(document.querySelector('.bar .u')).fill").startswith('url("#hatch")')
+
+
+def test_what_a_thumb_must_hit_is_large_enough(served: Served, tab: Browser) -> None:
+    tab.show(served.address("/e/hengyuan"))
+    small = """[...document.querySelectorAll(".reach a, .turn a, .top a")].filter(e => {
+        const box = e.getBoundingClientRect();
+        return box.height < 38 || box.width < 40;
+    }).length"""
+    assert tab.ask(small) == 0
+
+
+def test_a_tap_anywhere_on_a_machine_opens_it(served: Served, tab: Browser) -> None:
+    tab.show(served.address("/e/hengyuan"))
+    middle = """(() => { const box = document.querySelector(".rows .bar").getBoundingClientRect();
+        return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2).href; })()"""
+    assert tab.ask(middle).endswith("/e/hengyuan/m/loom-01")
+
+
+def test_the_page_refreshes_itself_and_admits_when_it_cannot(served: Served, tab: Browser) -> None:
+    again = "htmx.ajax('GET', location.pathname, {target: '#live', swap: 'outerHTML'}); 0"
+    warned = "getComputedStyle(document.querySelector('.lost')).display == 'block'"
+    tab.show(served.address("/e/hengyuan"))
+    served.now_ms += 60_000
+    tab.ask(again)
+    assert _soon(tab, "document.body.innerText.includes('15:43:00')")
+    _online(tab, yes=False)
+    tab.ask(again)
+    assert _soon(tab, warned)
+    _online(tab, yes=True)
+    tab.ask(again)
+    assert _soon(tab, f"!({warned})")
+    served.now_ms = NOW_MS
+
+
+def test_the_browser_finds_nothing_to_complain_about(served: Served, tab: Browser) -> None:
+    tab.said.clear()
+    for path in PAGES:
+        tab.show(served.address(path))
+    assert tab.said == []
+
+
+def _soon(tab: Browser, expression: str) -> bool:
+    """Whether it becomes true within five seconds."""
+    for _ in range(50):
+        if tab.ask(expression):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _online(tab: Browser, *, yes: bool) -> None:
+    tab.call(
+        "Network.emulateNetworkConditions",
+        offline=not yes,
+        latency=0,
+        downloadThroughput=-1,
+        uploadThroughput=-1,
+    )
