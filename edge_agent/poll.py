@@ -8,8 +8,6 @@
    fallen silent yields to everybody who is due.
 3. A reading is stamped when the last answer has arrived. What was not asked is reported as such: RESTED, MISSED, or
    LINE_DOWN.
-4. After a block that got no answer the machine's other blocks are not asked in this slot; after one that was refused
-   they are.
 """
 
 import logging
@@ -17,20 +15,17 @@ import threading
 from collections.abc import Callable, Sequence
 from random import Random
 from threading import Event, Thread
-from typing import Final, NamedTuple
+from typing import Final
 
+from edge_agent.asking import Asker
 from edge_agent.breaker import LONGEST_REST_ALONE_MS, LONGEST_REST_MS, Backoff, Breaker, Verdict
 from edge_agent.clock import Clock
 from edge_agent.config import Config
-from edge_agent.decode import decoder_of
-from edge_agent.modbus import ILLEGAL_ADDRESS, Answer, Line, line_of, question
-from edge_agent.plan import Block, Plan, plan_of, without
+from edge_agent.modbus import Line, line_of
 from edge_agent.reading import Frame, Reading
 from edge_agent.sections import Bus, Machine
 from evidence.bodies import Failure
 
-HOLES_FORGOTTEN_MS: Final = 3_600_000
-"""After so long the whole plan is tried again: a device that was starting up may have refused what it has."""
 STACK_BYTES: Final = 256 * 1024
 """Of a bus's thread; there may be a hundred."""
 
@@ -129,8 +124,8 @@ class Poller:
         if not self._open(now_ms):
             turn.note(Failure.LINE_DOWN)
             return self._reading(turn, turn.nothing, Failure.LINE_DOWN)
-        exchange = turn.ask(self._line, now_ms)
-        turn.note(exchange.failure)
+        exchange = turn.asker.ask(self._line, now_ms)
+        turn.note(exchange.failure, exchange.holes)
         if exchange.heard:
             self._breaker.heard(unit)
             self._backoff.heard()
@@ -168,100 +163,41 @@ class Poller:
         )
 
 
-class Exchange(NamedTuple):
-    """What asking one machine gave."""
-
-    values: tuple[int | None, ...]
-    failure: Failure | None
-    frames: tuple[Frame, ...]
-    heard: bool
-    """Whether the device said anything that was meant for us, be it an exception."""
-
-
 class _Turn:
-    """One machine's place in the schedule, and how it is asked."""
+    """One machine's place in the schedule."""
 
     def __init__(self, machine: Machine, now_ms: int) -> None:
         self.machine = machine
+        self.asker = Asker(machine)
         self.nothing: tuple[int | None, ...] = (None,) * len(machine.points)
-        self._slot = self._slot_at(now_ms) - 1
+        self._slot = now_ms // machine.period_ms - 1
         self.due_ms = now_ms  # at once, then on the grid
-        self._whole = plan_of(machine.points, machine.profile.limits)
-        self._forget_holes_ms = 0
         self._noted: Failure | None = None
         self._too_short = False
-        self._use(self._whole)
 
     def begin(self, now_ms: int) -> int:
         """Take the slot of this instant; how many slots before it passed without being taken."""
-        slot = self._slot_at(now_ms)
-        missed = max(0, slot - self._slot - 1)
-        self._slot = max(slot, self._slot + 1)
-        self.due_ms = (self._slot + 1) * self.machine.period_ms
+        period_ms = self.machine.period_ms
+        slot = max(now_ms // period_ms, self._slot + 1)
+        missed = slot - self._slot - 1
+        self._slot, self.due_ms = slot, (slot + 1) * period_ms
         if missed:
             level = logging.DEBUG if self._too_short else logging.WARNING
             self._too_short = True
-            period_ms = self.machine.period_ms
-            _log.log(level, "cycle too short stream=%s period_ms=%d missed=%d", self.machine.stream, period_ms, missed)
+            stream = self.machine.stream
+            _log.log(level, "cycle too short stream=%s period_ms=%d missed=%d", stream, period_ms, missed)
         return missed
 
-    def ask(self, line: Line, now_ms: int) -> Exchange:
-        """Ask block after block."""
-        if self._plan.holes and now_ms >= self._forget_holes_ms:
-            self._use(self._whole)
-        values = list(self.nothing)
-        frames: list[Frame] = []
-        failure: Failure | None = Failure.REFUSED if self._plan.holes else None
-        heard = False
-        refused: list[Block] = []
-        for block, what, decode in self._steps:
-            answer = line.ask(what)
-            frames.append(answer.frame)
-            if isinstance(answer, Answer):
-                heard = True
-                for place, value in zip(block.points, decode(answer.values), strict=True):
-                    values[place] = value
-                continue
-            failure = failure or answer.failure
-            if answer.exception is None:
-                break
-            heard = True
-            if answer.exception == ILLEGAL_ADDRESS:
-                refused.append(block)
-        if refused:
-            self._part(refused, now_ms)
-        if failure is None and None in values:
-            failure = Failure.NO_VALUE
-        return Exchange(tuple(values), failure, tuple(frames), heard)
-
-    def note(self, failure: Failure | None) -> None:
-        """Log that it fell silent or answers again; not that it still does."""
+    def note(self, failure: Failure | None, holes: tuple[str, ...] = ()) -> None:
+        """Log that it fell silent or answers again, not that it still does; and points that it refuses."""
+        stream = self.machine.stream
+        for point in holes:
+            _log.warning("point refused by the device; leave it out stream=%s point=%s", stream, point)
         if failure is self._noted:
             return
-        stream = self.machine.stream
         if failure is None:
             _log.info("answers again stream=%s", stream)
         else:
             level = logging.DEBUG if self._noted else logging.WARNING
             _log.log(level, "no full answer stream=%s bus=%s why=%s", stream, self.machine.bus.name, failure.name)
         self._noted = failure
-
-    def _slot_at(self, now_ms: int) -> int:
-        return now_ms // self.machine.period_ms
-
-    def _use(self, plan: Plan) -> None:
-        self._plan = plan
-        bus, unit = self.machine.bus, self.machine.unit
-        self._steps = [(block, question(bus, unit, block), decoder_of(plan, block)) for block in plan.blocks]
-
-    def _part(self, refused: list[Block], now_ms: int) -> None:
-        plan = self._plan
-        for block in refused:
-            plan = without(plan, block)
-        for place in plan.holes - self._plan.holes:
-            self._forget_holes_ms = now_ms + HOLES_FORGOTTEN_MS
-            point = self.machine.points[place].name
-            _log.warning(
-                "point refused by the device; leave it out in points stream=%s point=%s", self.machine.stream, point
-            )
-        self._use(plan)

@@ -1,0 +1,247 @@
+"""`edge-agent check`: shows what the configuration means, and asks every device once.
+
+It changes nothing: it reads files, opens the lines that `edge-agent run` would open, and asks as that would ask. Stop the
+agent before: a serial line has one master, and a small gateway takes one connection.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TextIO, assert_never
+
+from edge_agent.asking import Asker, Exchange
+from edge_agent.clock import Clock, clock_of
+from edge_agent.config import Bus, Config, ConfigurationError, Machine, RtuBus, TcpBus, load, settings_of
+from edge_agent.modbus import Line, line_of
+from evidence.bodies import Failure
+from evidence.exits import Exit
+from evidence.statement import ClockQuality
+
+DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")
+PARTINGS_LIMIT: Final = 10
+"""How often a machine that refuses addresses is asked again, to find which ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    about: str
+    """A stream, a file's key, or `clock`."""
+    exit_code: Exit
+    """OK, or what this alone would end the program with."""
+    says: str
+    """One sentence; what to do where something is wrong."""
+    values: tuple[tuple[str, str, str], ...] = ()
+    """(point, number, unit) of what a device answered."""
+
+
+def check(config: Config, clock: Clock) -> list[Finding]:
+    """Look at the files and the clock, and ask every machine once, bus after bus."""
+    found = [_clock(clock), *_files(config)]
+    for bus in config.buses:
+        found += _ask_bus(bus, config.machines_on(bus), clock)
+    return found
+
+
+def verdict(found: Iterable[Finding]) -> Exit:
+    """The exit code of all findings together: the configuration's first, then the hardware's."""
+    codes = {finding.exit_code for finding in found}
+    order = (Exit.CONFIGURATION, Exit.HARDWARE, Exit.WRONG_OUT_THERE)
+    return next((code for code in order if code in codes), Exit.OK)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register `check`; its `run` takes the parsed arguments and returns the exit code."""
+    parser = subparsers.add_parser(
+        "check", help="show what the configuration means and ask every device once", description=__doc__
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"default {DEFAULT_CONFIG}")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, out: TextIO | None = None) -> Exit:
+    """`edge-agent check`: print what was found; the exit code of the worst."""
+    out = out or sys.stdout
+    try:
+        config = load(arguments.config)
+    except ConfigurationError as wrong:
+        out.write(_wrong_as_json(wrong) if arguments.json else f"{wrong}\n")
+        return Exit.CONFIGURATION
+    found = check(config, clock_of(config.clock))
+    out.write(as_json(config, found) if arguments.json else as_text(config, found))
+    return verdict(found)
+
+
+def as_text(config: Config, found: Iterable[Finding]) -> str:
+    """For people."""
+    found = tuple(found)
+    rows = [f"{config.file}: box {config.box.id} of {config.box.enterprise}, {config.box.site}", ""]
+    for bus in config.buses:
+        rows.append(f"{bus.name}: {_line(bus)}, timeout {bus.timeout_ms} ms")
+        for machine in config.machines_on(bus):
+            keep = machine.keep.name.lower()
+            rows.append(
+                f"  {machine.stream} ({machine.title}): unit {machine.unit}, {machine.profile.id}, "
+                f"{len(machine.points)} points every {machine.period_ms} ms, keep {keep}"
+            )
+            if (by := machine.run_state) is not None:
+                rows.append(
+                    f"    running above {by.running_above_mw / 1000:g} W, idle above {by.idle_above_mw / 1000:g} W, "
+                    f"hysteresis {by.hysteresis_mw / 1000:g} W, dwell {by.dwell_ms} ms, hold {by.hold_ms} ms"
+                )
+    rows += [f"{camera.stream} ({camera.title}): {settings_of(camera)['source']}" for camera in config.cameras]
+    rows.append("")
+    for finding in found:
+        rows.append(f"{'ok   ' if finding.exit_code == Exit.OK else 'WRONG'} {finding.about}: {finding.says}")
+        rows += [f"        {name:24} {number:>14} {unit}" for name, number, unit in finding.values]
+    wrong = sum(finding.exit_code != Exit.OK for finding in found)
+    rows.append(f"{len(found)} things looked at, {wrong} wrong")
+    return "\n".join(rows) + "\n"
+
+
+def as_json(config: Config, found: Iterable[Finding]) -> str:
+    """For programs: the settings as they are signed (bytes in hexadecimal), and the findings."""
+    found = tuple(found)
+    whole: dict[str, Any] = {
+        "file": str(config.file),
+        "box": config.box.id,
+        "settings": {"box": settings_of(config.box)}
+        | {machine.stream: settings_of(machine) for machine in config.machines}
+        | {camera.stream: settings_of(camera) for camera in config.cameras},
+        "findings": [asdict(finding) for finding in found],
+        "exit_code": verdict(found),
+    }
+    return json.dumps(whole, default=lambda value: value.hex(), ensure_ascii=False) + "\n"
+
+
+def _wrong_as_json(wrong: ConfigurationError) -> str:
+    complaints = [asdict(complaint) for complaint in wrong.complaints]
+    whole = {"complaints": complaints, "exit_code": Exit.CONFIGURATION}
+    return json.dumps(whole, default=str, ensure_ascii=False) + "\n"
+
+
+def _clock(clock: Clock) -> Finding:
+    quality, error_ms = clock.quality()
+    bound = "" if error_ms is None else f", at most {error_ms} ms off"
+    match quality:
+        case ClockQuality.NTP:
+            return Finding(about="clock", exit_code=Exit.OK, says=f"disciplined by the network{bound}")
+        case ClockQuality.FREE | ClockQuality.SIMULATED:
+            return Finding(about="clock", exit_code=Exit.OK, says=f"{quality.name.lower()}; statements will say so")
+    says = "never set since the box started: connect a network once, or fit a battery-backed clock"
+    return Finding(about="clock", exit_code=Exit.WRONG_OUT_THERE, says=says)
+
+
+def _files(config: Config) -> Iterable[Finding]:
+    """Files that the configuration refers to; a finding for each that cannot be used."""
+    needed = {"box.signing_key": config.box.signing_key}
+    if config.uplink is not None:
+        up = config.uplink
+        needed |= {
+            "uplink.ca": up.ca,
+            "uplink.cert": up.cert,
+            "uplink.key": up.key,
+            "uplink.receiver_key": up.receiver_key,
+        }
+    for key, file in needed.items():
+        if not os.access(file, os.R_OK):
+            says = f"{file} cannot be read: `edge-agent enrol` makes it"
+            yield Finding(about=key, exit_code=Exit.CONFIGURATION, says=says)
+    if not os.access(config.box.spool.parent, os.W_OK):
+        says = f"{config.box.spool.parent} is no folder that this user may write to"
+        yield Finding(about="box.spool", exit_code=Exit.CONFIGURATION, says=says)
+    for camera in config.cameras:
+        if "://" not in camera.source and not os.access(config.file.parent / camera.source, os.R_OK):
+            says = f"{camera.source} cannot be read"
+            yield Finding(about=camera.stream, exit_code=Exit.HARDWARE, says=says)
+
+
+def _ask_bus(bus: Bus, machines: Iterable[Machine], clock: Clock) -> Iterable[Finding]:
+    line = line_of(bus)
+    try:
+        for machine in machines:
+            if line.open() is None:
+                yield _answered(machine, _ask(machine, line, clock))
+            else:
+                yield _answered(machine, Exchange((None,) * len(machine.points), Failure.LINE_DOWN, (), heard=False))
+    finally:
+        line.close()
+
+
+def _ask(machine: Machine, line: Line, clock: Clock) -> Exchange:
+    """Once; and again where addresses were refused, until it is known which."""
+    asker = Asker(machine)
+    for _ in range(PARTINGS_LIMIT):
+        before = asker.plan
+        exchange = asker.ask(line, clock.steady_ms())
+        if asker.plan is before:
+            break
+    return exchange
+
+
+def _line(bus: Bus) -> str:
+    match bus:
+        case TcpBus():
+            return f"{bus.host}:{bus.port}"
+        case RtuBus():
+            return f"{bus.device} at {bus.baud} baud, 8{bus.parity.value}{bus.stopbits}"
+        case never:
+            assert_never(never)
+
+
+def _number(value: int, decimals: int) -> str:
+    return f"{Decimal(value).scaleb(-decimals):f}"
+
+
+def _answered(machine: Machine, exchange: Exchange) -> Finding:
+    values = tuple(
+        (point.name, "none" if value is None else _number(value, point.decimals), point.unit)
+        for point, value in zip(machine.points, exchange.values, strict=True)
+    )
+    if exchange.failure is None:
+        return Finding(about=machine.stream, exit_code=Exit.OK, says="answers", values=values)
+    serial = isinstance(machine.bus, RtuBus)
+    hardware = exchange.failure is Failure.LINE_DOWN and serial
+    return Finding(
+        about=machine.stream,
+        exit_code=Exit.HARDWARE if hardware else Exit.WRONG_OUT_THERE,
+        says=f"{exchange.failure.name}: {_advice(machine, exchange)}",
+        values=values if exchange.heard else (),
+    )
+
+
+_ADVICE: Final = {
+    Failure.SILENT: "no byte came back; check the wiring, {line}, and that the device is unit {unit}{factory}",
+    Failure.GARBLED: "what came back is no answer to the question; check baud and parity, A and B, and two devices alike",
+    Failure.REFUSED: "the device does not give {missing}; check the profile, or leave them out of `points`",
+    Failure.NO_VALUE: "the device answers, but has no value for {missing}",
+    Failure.BUSY: "the device says it is busy; ask again",
+}
+_CLOSED: Final = {
+    "serial": "{line} cannot be opened; is the adapter plugged in, and has no other program the port open?",
+    "tcp": "{line} cannot be reached; check the address, the cable and the firewall",
+}
+
+
+def _advice(machine: Machine, exchange: Exchange) -> str:
+    """What to look at first."""
+    serial = isinstance(machine.bus, RtuBus)
+    if exchange.failure in _ADVICE:
+        words = _ADVICE[exchange.failure]
+    else:
+        words = _CLOSED["serial" if serial else "tcp"]
+    left = machine.profile.serial if serial else None
+    named = zip(machine.points, exchange.values, strict=True)
+    return words.format(
+        line=_line(machine.bus),
+        unit=machine.unit,
+        factory=f" (it leaves the factory at {left.baud} baud, 8{left.parity.value}{left.stopbits})" if left else "",
+        missing=", ".join(point.name for point, value in named if value is None),
+    )
