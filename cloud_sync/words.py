@@ -32,11 +32,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # names of things
     "name": ("千里眼", "Qianliyan"),
     "enterprises": ("企业", "Enterprises"),
-    "machines": ("设备", "Machines"),
-    "machine_count": ("{n} 台设备", "{n} machines"),
-    "gate_count": ("{n} 条计数线", "{n} gates"),
     "gates": ("计数线", "Gates"),
-    "running_hours": ("运行时长", "Running hours"),
     "coverage": ("数据完整率", "Coverage"),
     "coverage_is": ("数据完整率 {share}", "coverage {share}"),
     "withheld": ("不足 90 %，不折算", "below 90 %, not normalised"),
@@ -53,7 +49,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "hours": ("{h} 小时", "{h} h"),
     "hours_range": ("{low}–{up} 小时", "{low}–{up} h"),
     "hours_a_day": ("{h} 小时/天", "{h} h/day"),
-    "days_used": ("{used}/{total} 天", "{used} of {total} days"),
     "duration_h": ("{h} 小时 {m:02} 分", "{h} h {m:02} min"),
     "duration_m": ("{m} 分", "{m} min"),
     "duration_s": ("{s} 秒", "{s} s"),
@@ -61,15 +56,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # the state line
     "since": ("{state} · {at} 起", "{state} since {at}"),
     "since_long": ("{state} · 超过 24 小时", "{state} for over 24 h"),
-    "last_reading": ("最后读数 {at}", "last reading {at}"),
-    "no_reading": ("24 小时内无读数", "no reading in 24 h"),
+    "last_reading": ("最后读数 {at}，{ago}", "last reading {at}, {ago}"),
+    "no_reading": ("近期无读数", "no recent reading"),
     "new_since": ("新装，{at} 起", "new, from {at}"),
     "not_installed": ("尚未安装", "not installed yet"),
     "nothing_yet": ("尚无声明", "no statement yet"),
     "split": ("空转 {idle} · 停工 {stopped}", "idle {idle} · stopped {stopped}"),
     "bar_says": ("{title}：{what}", "{title}: {what}"),
     "span_says": ("{title}：{begins}–{ends} {state}", "{title}: {begins}–{ends} {state}"),
-    "no_run": ("没有开工", "no running"),
     # means
     "mean_today": ("今日至此平均运行", "Mean running hours, today so far"),
     "mean_day": ("当日平均运行", "Mean running hours of the day"),
@@ -101,7 +95,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "fork_mark": ("分叉 {n}", "{n} fork"),
     "forks_mark": ("分叉 {n}", "{n} forks"),
     # one machine
-    "back": ("全部设备", "All machines"),
     "spans": ("时段", "Spans"),
     "from": ("起", "From"),
     "to": ("止", "To"),
@@ -147,7 +140,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "in": ("入", "in"),
     "out": ("出", "out"),
     "net": ("净", "net"),
-    "blind": ("看不见", "blind"),
     "blind_for": ("看不见 {length}", "blind for {length}"),
     "by_hour": ("每小时出入", "In and out by the hour"),
     "gate_columns_say": (
@@ -255,9 +247,9 @@ def hours_figure(ms: int) -> str:
     return f"{tenths // 10}.{tenths % 10}"
 
 
-def stopwatch(ms: int) -> str:
+def stopwatch(s: int) -> str:
     """2:15:08, in any language: hours, minutes, seconds."""
-    return f"{ms // HOUR_MS}:{ms % HOUR_MS // MINUTE_MS:02}:{ms % MINUTE_MS // 1000:02}"
+    return f"{s // 3600}:{s % 3600 // 60:02}:{s % 60:02}"
 
 
 def language_of(asked: str | None, accepted: str | None) -> Language:

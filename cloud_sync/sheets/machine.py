@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from cloud_sync.bars import Frame, bar, bar_to_touch, grid
 from cloud_sync.page_view import Problem, Record, Watched
-from cloud_sync.reports import DAY_MS, HOUR_MS, RunningHours, Span, State, timeline
+from cloud_sync.reports import DAY_MS, HOUR_MS, RunningHours, Span, State, latest, timeline
 from cloud_sync.sheets.asked import MARK_HOURS, Asked, Label, Reach, hour_labels, page_grid
 from cloud_sync.sheets.machines import ORDER, Row, days_of, row_of
 from cloud_sync.words import Voice, stopwatch
@@ -56,6 +56,8 @@ class MachineSheet:
     """One machine."""
 
     row: Row
+    reading: str
+    """When it was last observed; empty for a page of the past."""
     figures: tuple[tuple[State, str], ...]
     """Hours by state, over the window as far as it is over."""
     summary: tuple[tuple[str, str], ...]
@@ -81,6 +83,7 @@ def machine_sheet(asked: Asked, machine: Watched, spans: Sequence[Span], record:
         row = replace(row, drawing=bar_to_touch(filled, asked.frame, lambda span: _say(voice, title, span)))
     return MachineSheet(
         row=row,
+        reading=_reading(asked, spans),
         figures=_figures(voice, days),
         summary=_summary(voice, days) if single else (),
         spans=tuple(_span_line(voice, span) for span in reversed(filled[-LISTED_SPANS:])) if single else (),
@@ -122,6 +125,16 @@ def _say(voice: Voice, title: str, span: Span) -> str:
     return voice("span_says", title=title, begins=begins, ends=ends, state=voice.state(span.state))
 
 
+def _reading(asked: Asked, spans: Sequence[Span]) -> str:
+    if not asked.live:
+        return ""
+    at_ms = latest(spans, asked.since_ms, asked.now_ms).reading_ms
+    if at_ms is None:
+        return asked.voice("no_reading")
+    at, ago = asked.voice.moment(at_ms, asked.now_ms), asked.voice.ago(at_ms, asked.now_ms)
+    return asked.voice("last_reading", at=at, ago=ago)
+
+
 def _figures(voice: Voice, days: Sequence[RunningHours | None]) -> tuple[tuple[State, str], ...]:
     known = [day for day in days if day is not None]
     sums = [
@@ -151,7 +164,7 @@ def _span_line(voice: Voice, span: Span) -> SpanLine:
         begins=voice.second(span.from_ms),
         ends=voice.second(span.to_ms),
         state=span.state,
-        length=stopwatch(span.length_ms),
+        length=stopwatch(span.to_ms // 1000 - span.from_ms // 1000),
     )
 
 

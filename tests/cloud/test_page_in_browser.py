@@ -113,9 +113,11 @@ def test_the_page_refreshes_itself_and_admits_when_it_cannot(served: Served, tab
     again = "htmx.ajax('GET', location.pathname, {target: '#live', swap: 'outerHTML'}); 0"
     warned = "getComputedStyle(document.querySelector('.lost')).display == 'block'"
     tab.show(served.address("/e/hengyuan"))
+    tab.ask("document.querySelector('#m-loom-02').focus(); 0")
     served.now_ms += 60_000
     tab.ask(again)
     assert _soon(tab, "document.body.innerText.includes('15:43:00')")
+    assert tab.ask("document.activeElement.id") == "m-loom-02"
     _online(tab, yes=False)
     tab.ask(again)
     assert _soon(tab, warned)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,12 @@ def test_one_machine_lists_every_span_and_what_it_rests_on(works: FastAPI) -> No
     assert "complete: no gap, no fork" in page(works, "/e/hengyuan/m/loom-01")
 
 
+def test_a_machine_says_when_it_was_last_read(works: FastAPI) -> None:
+    assert "last reading 15:40, 1 min ago" in page(works, "/e/hengyuan/m/loom-01")
+    assert "last reading 10:40, 5 h 02 min ago" in page(works, "/e/hengyuan/m/loom-03")
+    assert "last reading" not in page(works, "/e/hengyuan/m/loom-01?day=2026-11-20")
+
+
 def test_a_day_of_several_opens_that_day(works: FastAPI) -> None:
     month = page(works, "/e/hengyuan?span=30d&lang=en")
     assert 'href="?day=2026-11-03&amp;lang=en"' in month
@@ -185,6 +192,20 @@ def test_a_gate_whose_camera_sent_nothing_all_day_is_blind_all_day() -> None:
     view.gates["hengyuan", "dock-01"] = GateView()
     html = page(served(view), "/e/hengyuan/g/dock-01")
     assert "blind for 15 h 42 min" in html
+
+
+def test_a_state_that_holds_for_longer_than_a_day_says_so_and_no_false_beginning() -> None:
+    app = served(one_machine([Span(from_ms=NOW_MS - 3 * DAY_MS, to_ms=NOW_MS - 1000, state=State.STOPPED)]))
+    assert "stopped for over 24 h" in page(app, "/e/works")
+    assert "0.0 h" in row(page(app, "/e/works"), "loom-01")
+
+
+def test_just_after_midnight_a_day_has_no_hours_yet() -> None:
+    midnight = Voice(language=Language.EN).midnight(date(2026, 11, 23))
+    spans = [Span(from_ms=midnight - DAY_MS, to_ms=midnight - 60_000, state=State.RUNNING)]
+    html = page(served(one_machine(spans), midnight + 30_000), "/e/works")
+    assert "running for over 24 h" in html or "running since 11-22" in html
+    assert '<span class="hours">–</span>' in html
 
 
 def test_a_machine_without_any_statement_says_so() -> None:
