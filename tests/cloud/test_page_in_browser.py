@@ -111,7 +111,8 @@ def test_a_tap_anywhere_on_a_machine_opens_it(served: Served, tab: Browser) -> N
 
 def test_the_page_refreshes_itself_and_admits_when_it_cannot(served: Served, tab: Browser) -> None:
     again = "htmx.ajax('GET', location.pathname, {target: '#live', swap: 'outerHTML'}); 0"
-    warned = "getComputedStyle(document.querySelector('.lost')).display == 'block'"
+    warned = """(() => { const box = document.querySelector(".lost").getBoundingClientRect();
+        return box.height > 20 && box.top > 0 && box.bottom < innerHeight; })()"""
     tab.show(served.address("/e/hengyuan"))
     tab.ask("document.querySelector('#m-loom-02').focus(); 0")
     served.now_ms += 60_000

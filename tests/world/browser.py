@@ -66,7 +66,7 @@ class Browser:
         dark: bool = False,
         scripts: bool = True,
         language: str = "zh-CN",
-        scale: int = 2,
+        scale: float = 2,
     ) -> None:
         """Open a page on a screen of that size, and wait until it is drawn."""
         self.call(
