@@ -1,7 +1,7 @@
 """`edge-agent check`: shows what the configuration means, and asks every device once.
 
-It changes nothing: it reads files, opens the lines that `edge-agent run` would open, and asks as that would ask. Stop the
-agent before: a serial line has one master, and a small gateway takes one connection.
+It changes nothing: it reads files, opens the lines that `edge-agent run` would open, and asks as that would ask. Stop
+the agent before: a serial line has one master, and a small gateway takes one connection.
 """
 
 import argparse
@@ -219,7 +219,7 @@ def _answered(machine: Machine, exchange: Exchange) -> Finding:
 
 _ADVICE: Final = {
     Failure.SILENT: "no byte came back; check the wiring, {line}, and that the device is unit {unit}{factory}",
-    Failure.GARBLED: "what came back is no answer to the question; check baud and parity, A and B, and two devices alike",
+    Failure.GARBLED: "what came back is no answer to the question; check baud, parity, A and B, two devices alike",
     Failure.REFUSED: "the device does not give {missing}; check the profile, or leave them out of `points`",
     Failure.NO_VALUE: "the device answers, but has no value for {missing}",
     Failure.BUSY: "the device says it is busy; ask again",
@@ -233,10 +233,7 @@ _CLOSED: Final = {
 def _advice(machine: Machine, exchange: Exchange) -> str:
     """What to look at first."""
     serial = isinstance(machine.bus, RtuBus)
-    if exchange.failure in _ADVICE:
-        words = _ADVICE[exchange.failure]
-    else:
-        words = _CLOSED["serial" if serial else "tcp"]
+    words = _ADVICE[exchange.failure] if exchange.failure in _ADVICE else _CLOSED["serial" if serial else "tcp"]
     left = machine.profile.serial if serial else None
     named = zip(machine.points, exchange.values, strict=True)
     return words.format(

@@ -185,20 +185,21 @@ class TcpLine:
 
     def _wait(self, what: Question, request: bytes) -> Answer | NoAnswer:
         end_s = self._now_s() + self._timeout_s
-        heard = b""
+        heard = late = b""
         left_s = self._timeout_s
         while left_s > 0 and self._poll.poll(left_s * 1000):
             heard += self._receive()
             used, unit, transaction, pdu = _SOCKET.decode(heard)
-            while used and transaction != self._transaction:  # a late answer to an earlier question
-                heard = heard[used:]
+            while used and transaction != self._transaction:  # the answer to an earlier question
+                late, heard = heard[:used], heard[used:]
                 used, unit, transaction, pdu = _SOCKET.decode(heard)
             if used:
                 return _judged(what, unit, pdu, (request, heard[:used]))
             if len(heard) > ANSWER_LIMIT:
                 break
             left_s = end_s - self._now_s()
-        return NoAnswer(failure=Failure.GARBLED if heard else Failure.SILENT, frame=(request, heard[:ANSWER_LIMIT]))
+        noise = (heard or late)[:ANSWER_LIMIT]
+        return NoAnswer(failure=Failure.GARBLED if noise else Failure.SILENT, frame=(request, noise))
 
     def _receive(self) -> bytes:
         line = self._client.socket

@@ -1,0 +1,78 @@
+"""Buses, points and machines for the tests of the field side."""
+
+from fractions import Fraction
+
+from edge_agent.config import Bus, Keep, Machine, Parity, RtuBus, TcpBus
+from edge_agent.profiles import Function, Limits, Point, PointKind, PointType, Profile, WordOrder
+
+
+def tcp(port: int, *, name: str = "hall", timeout_ms: int = 300, period_ms: int = 1000) -> TcpBus:
+    return TcpBus(name=name, host="127.0.0.1", port=port, timeout_ms=timeout_ms, period_ms=period_ms)
+
+
+def rtu(device: str, *, baud: int = 19200, timeout_ms: int = 200, period_ms: int = 1000) -> RtuBus:
+    return RtuBus(
+        name="line",
+        device=device,
+        baud=baud,
+        parity=Parity.NONE,
+        stopbits=1,
+        timeout_ms=timeout_ms,
+        period_ms=period_ms,
+    )
+
+
+def point(
+    name: str,
+    address: int,
+    kind: PointType = PointType.UINT16,
+    *,
+    function: Function = Function.HOLDING_REGISTERS,
+    word_order: WordOrder = WordOrder.HIGH_FIRST,
+    scale: Fraction | int = 1,
+    decimals: int = 0,
+    sentinels: frozenset[float] = frozenset(),
+) -> Point:
+    return Point(
+        name=name,
+        function=function,
+        address=address,
+        type=kind,
+        word_order=word_order,
+        scale=Fraction(scale),
+        unit="W",
+        decimals=decimals,
+        kind=PointKind.GAUGE,
+        sentinels=sentinels,
+    )
+
+
+def twenty() -> tuple[Point, ...]:
+    """20 registers from address 0; the first two are the plant's own count of reads."""
+    return (point("reads", 0, PointType.UINT32), *(point(f"value_{at}", at) for at in range(2, 20)))
+
+
+def machine(
+    bus: Bus,
+    *,
+    unit: int = 1,
+    points: tuple[Point, ...] | None = None,
+    limits: Limits | None = None,
+    period_ms: int | None = None,
+) -> Machine:
+    points = points or twenty()
+    limits = limits or Limits()
+    profile = Profile(id="test", vendor="test", model="test", points=points, limits=limits, sha256=bytes(32))
+    name = f"unit-{unit}"
+    return Machine(
+        name=name,
+        title=name,
+        stream=f"machine/{name}",
+        bus=bus,
+        unit=unit,
+        profile=profile,
+        points=points,
+        period_ms=period_ms or bus.period_ms,
+        keep=Keep.MINUTE,
+        run_state=None,
+    )
