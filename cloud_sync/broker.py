@@ -16,13 +16,13 @@ boxes can be kept from sending or receipts be read by strangers; no statement ca
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from cloud_sync.ca import Authority, Issued, Role, create_key, open_or_create, signing_request
+from cloud_sync.clock import utc_ms
 from cloud_sync.errors import CloudSyncError
 from evidence.exits import Exit
 from evidence.files import PUBLIC, write_whole
@@ -182,7 +182,7 @@ def acl(receivers: tuple[str, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", *, utc_ms: Callable[[], int]) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """`cloud-sync broker-config`."""
     parser = subparsers.add_parser(
         "broker-config",
@@ -201,10 +201,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--user", help="whom the broker becomes when root starts it; default: mosquitto")
     parser.add_argument("--pid-file", type=Path, help="default: none")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=lambda args: _run(args, at_ms=utc_ms()))
+    parser.set_defaults(run=_run)
 
 
-def _run(args: argparse.Namespace, *, at_ms: int) -> Exit:
+def _run(args: argparse.Namespace) -> Exit:
     try:
         broker = Broker(
             directory=args.directory,
@@ -216,7 +216,7 @@ def _run(args: argparse.Namespace, *, at_ms: int) -> Exit:
             user=args.user,
             pid_file=args.pid_file,
         )
-        written = write(broker, at_ms=at_ms)
+        written = write(broker, at_ms=utc_ms())
     except (CloudSyncError, OSError) as cause:
         sys.stderr.write(f"cloud-sync broker-config: {cause}\n")
         return Exit.CONFIGURATION

@@ -400,7 +400,7 @@ def test_what_mosquitto_would_misread_is_refused(tmp_path: Path, wrong: dict[str
 
 def run(*arguments: str | Path) -> Exit:
     parser = ArgumentParser()
-    add_parser(parser.add_subparsers(), utc_ms=lambda: AT_MS)
+    add_parser(parser.add_subparsers())
     args = parser.parse_args(["broker-config", *map(str, arguments)])
     return args.run(args)  # type: ignore[no-any-return]
 
