@@ -47,6 +47,11 @@ def peek1(document: bytes, *, at_most: int) -> bytes:
     return _parts(document, at_most=at_most)[1]
 
 
+def peek_kid(document: bytes, *, at_most: int) -> bytes:
+    """The kid in the protected header, NOT verified: only to find the key that can verify the document."""
+    return _kid(_parts(document, at_most=at_most)[0])
+
+
 def signed_bytes(protected: bytes, aad: bytes, payload: bytes) -> bytes:
     """The Sig_structure that is signed (RFC 9052 section 4.4)."""
     return b"\x84\x6aSignature1" + _bstr(protected) + _bstr(aad) + _bstr(payload)

@@ -122,7 +122,9 @@ class Recomputed:
     asked: int
     answered: int
     overlap_ms: int
-    """Time that two windows of one chain both speak of; counted once."""
+    """Time that two windows of one history both speak of; counted once."""
+    overlapped_n: int
+    """The first statement that does so."""
     unobserved_ms: int
     """Time between windows that adjoin in the chain, of which no statement speaks."""
     gaps: int
@@ -157,6 +159,7 @@ class Recount:
     _asked: int = 0
     _answered: int = 0
     _overlap_ms: int = 0
+    _overlapped_n: int = 0
     _unobserved_ms: int = 0
     _gaps: int = 0
     _gap_ms: int = 0
@@ -176,7 +179,7 @@ class Recount:
 
     def readings(self, n: int, body: Readings, *, config: bytes, follows: bool) -> None:
         """The next window of a machine or meter; `follows` says that statement n - 1 is here."""
-        self._open(body.from_ms, body.to_ms, follows=follows)
+        self._open(n, body.from_ms, body.to_ms, follows=follows)
         self._rows += len(body.times_ms)
         rows = len(body.times_ms)
         self._asked += sum(body.asked) if body.asked else rows
@@ -189,7 +192,7 @@ class Recount:
 
     def crossings(self, n: int, body: Crossings, *, follows: bool) -> None:
         """The next window of a gate."""
-        self._open(body.from_ms, body.to_ms, follows=follows)
+        self._open(n, body.from_ms, body.to_ms, follows=follows)
         if self._gate is None:
             self._gate = _Gate()
         self._gate.take(n, body, follows=follows)
@@ -224,19 +227,23 @@ class Recount:
             asked=self._asked,
             answered=self._answered,
             overlap_ms=self._overlap_ms,
+            overlapped_n=self._overlapped_n,
             unobserved_ms=self._unobserved_ms,
             gaps=self._gaps,
             gap_ms=self._gap_ms,
             gaps_named=tuple(self._gaps_named),
         )
 
-    def _open(self, from_ms: int, to_ms: int, *, follows: bool) -> None:
+    def _open(self, n: int, from_ms: int, to_ms: int, *, follows: bool) -> None:
         self._windows += 1
         if self._from_ms is None:
             self._from_ms = self._to_ms = from_ms
-        self._overlap_ms += max(0, min(self._to_ms, to_ms) - from_ms)
         if follows:
             self._unobserved_ms += max(0, from_ms - self._to_ms)
+            overlap_ms = max(0, min(self._to_ms, to_ms) - from_ms)
+            if overlap_ms and not self._overlap_ms:
+                self._overlapped_n = n
+            self._overlap_ms += overlap_ms
 
     def _judge(self, n: int, body: Readings, rule: Threshold | None, *, config: bytes, follows: bool) -> None:
         self._judged = True

@@ -4,6 +4,7 @@
 has been checked completely.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from evidence import cbor, cose
-from evidence.bodies import MS_LIMIT, NAME, Body, Commissioning, Configuration, body_from_value, check_stream
+from evidence.bodies import MS_LIMIT, NAME, Body, Commissioning, Configuration, Kind, body_from_value, check_stream
 from evidence.errors import MalformedError
 from evidence.keys import PublicKey, SigningKey
 
@@ -123,6 +124,35 @@ def peek_box(encoded: bytes) -> str:
     if type(payload) is not dict:
         raise MalformedError("the payload is not a map")
     return check_box(payload.get(1))
+
+
+def peek_place(encoded: bytes) -> tuple[str, str, int] | None:
+    """(box, stream, n) where a statement has them, NOT verified: only to sort by what open_statement reads later."""
+    found = _PLACE.match(encoded)
+    if found is None:
+        return None
+    n = found[3]
+    return found[1].decode(), found[2].decode(), n[0] if len(n) == 1 else int.from_bytes(n[1:], "big")
+
+
+_BSTR: Final = rb"(?:[\x40-\x57]|\x58.|\x59..|\x5a....)"
+_TSTR: Final = rb"(?:[\x61-\x77]|\x78.)"
+_PLACE: Final = re.compile(
+    rb"\xd2\x84\x4d.{13}\xa0" + _BSTR + rb"\xad\x00\x01"
+    rb"\x01" + _TSTR + rb"([a-z0-9-]{1,40})"
+    rb"\x02" + _TSTR + rb"([a-z]{1,10}(?:/[a-z0-9-]{1,40})?)"
+    rb"\x03([\x00-\x17]|\x18.|\x19..|\x1a.{4}|\x1b.{8})",
+    re.DOTALL,
+)
+
+
+def peek_commissioned_key(encoded: bytes) -> bytes:
+    """The COSE_Key that a box's first page says it is signed with, NOT verified: only to verify that very page."""
+    payload = cbor.decode(cose.peek1(encoded, at_most=STATEMENT_LIMIT), at_most=STATEMENT_LIMIT)
+    match payload:
+        case {11: Kind.COMMISSIONING, 12: {2: bytes(key)}}:
+            return key
+    raise MalformedError("the box's first page is no commissioning")
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,262 @@
+"""The command `evidence`: a bank verifies, reads and fetches evidence, alone.
+
+Every command prints its answer on stdout and its progress and complaints on stderr.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from evidence import __version__
+from evidence.errors import EvidenceError, KeyFileError
+from evidence.exits import EXIT_CODES_HELP, Exit
+from evidence.files import PUBLIC, write_new
+from evidence.findings import Verdict
+from evidence.keys import Algorithm, PublicKey, SigningKey
+from evidence.shelf import Shelf
+from evidence.source import open_source
+from evidence.tell import findings_json, findings_text
+from evidence.trust import Trust
+from evidence.verify import verify
+
+_INTERRUPTED: Final = 130
+"""What a shell expects of a command that Ctrl-C ended (128 + SIGINT)."""
+_PROGRESS_EVERY: Final = 500
+
+_EXIT_OF: Final = {
+    Verdict.COMPLETE: Exit.OK,
+    Verdict.UNVOUCHED: Exit.WRONG_OUT_THERE,
+    Verdict.INCOMPLETE: Exit.WRONG_OUT_THERE,
+    Verdict.BROKEN: Exit.EVIDENCE_BROKEN,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Never a traceback for what a user, a file or a network did."""
+    try:
+        chosen = _parser().parse_args(arguments)
+        code: Exit = chosen.run(chosen)
+        sys.stdout.flush()
+    except KeyFileError as wrong:
+        return _complain(wrong, Exit.CONFIGURATION)
+    except EvidenceError as wrong:
+        return _complain(wrong, Exit.WRONG_OUT_THERE)
+    except BrokenPipeError:
+        # The reader of our output left; nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.WRONG_OUT_THERE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    return code
+
+
+def _complain(wrong: Exception, code: Exit) -> Exit:
+    print(f"evidence: {wrong}", file=sys.stderr)
+    return code
+
+
+# verify
+
+
+def _verify(chosen: argparse.Namespace) -> Exit:
+    source = open_source(chosen.path)
+    shows = sys.stderr.isatty() and not chosen.json
+    try:
+        findings = verify(source, _trust(chosen), only=chosen.stream, progress=_progress if shows else None)
+    finally:
+        source.close()
+    if shows:
+        print("\r\033[K", end="", file=sys.stderr)
+    if chosen.stream and not any(stream.stream == chosen.stream for stream in findings.streams):
+        print(f"evidence: no verified statement of {chosen.stream} is in {chosen.path}", file=sys.stderr)
+        return Exit.EVIDENCE_BROKEN if findings.verdict is Verdict.BROKEN else Exit.WRONG_OUT_THERE
+    print(json.dumps(findings_json(findings), indent=1) if chosen.json else findings_text(findings))
+    return _EXIT_OF[findings.verdict]
+
+
+def _progress(done: int, total: int) -> None:
+    if done % _PROGRESS_EVERY == 0:
+        print(f"\rverified {done:,} of {total:,} statements", end="", file=sys.stderr, flush=True)
+
+
+def _trust(chosen: argparse.Namespace) -> Trust:
+    return Trust(keys=tuple(map(PublicKey.load, chosen.trust)), fingerprints=frozenset(chosen.fingerprint))
+
+
+# show
+
+
+def _show(chosen: argparse.Namespace) -> Exit:
+    shelf = Shelf(chosen.path, _trust(chosen))
+    code = Exit.OK
+    for document in shelf.documents(stream=chosen.stream, n=chosen.n, what=chosen.what):
+        if document.refused is not None:
+            code = Exit.EVIDENCE_BROKEN
+            print(f"evidence: {document.refused}", file=sys.stderr)
+        else:
+            print(json.dumps(document.as_json(), ensure_ascii=False) if chosen.json else document.as_text())
+    return code
+
+
+# keygen, fingerprint
+
+
+def _keygen(chosen: argparse.Namespace) -> Exit:
+    public_path = chosen.output.with_name(chosen.output.name + ".pub")
+    if public_path.exists():
+        raise KeyFileError(f"{public_path} exists already; choose another name or move it away")
+    key = SigningKey.generate(_ALGORITHMS[chosen.algorithm])
+    key.save(chosen.output)
+    try:
+        write_new(public_path, key.public.to_cose_key(), mode=PUBLIC)
+    except OSError as cause:
+        raise KeyFileError(f"cannot write {public_path}: {cause.strerror}") from cause
+    _print_key(key.public, chosen, {"key": str(chosen.output), "public_key": str(public_path)})
+    return Exit.OK
+
+
+def _fingerprint(chosen: argparse.Namespace) -> Exit:
+    try:
+        begins_like_pem = chosen.path.read_bytes()[:11] == b"-----BEGIN "
+    except OSError as cause:
+        raise KeyFileError(f"cannot read {chosen.path}: {cause.strerror}") from cause
+    key = SigningKey.load(chosen.path).public if begins_like_pem else PublicKey.load(chosen.path)
+    _print_key(key, chosen, {"file": str(chosen.path)})
+    return Exit.OK
+
+
+def _print_key(key: PublicKey, chosen: argparse.Namespace, files: dict[str, Any]) -> None:
+    if chosen.json:
+        about = {"fingerprint": key.fingerprint, "kid": key.kid.hex(), "algorithm": key.algorithm.name.lower()}
+        print(json.dumps(files | about))
+    else:
+        print(key.fingerprint)
+
+
+_ALGORITHMS: Final = {"ed25519": Algorithm.ED25519, "p256": Algorithm.ESP256}
+
+
+# The command line.
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evidence",
+        description="Check alone, on your own computer, what machines and warehouses did.",
+        epilog=EXIT_CODES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"evidence {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_verify(commands)
+    _add_show(commands)
+    _add_keygen(commands)
+    _add_fingerprint(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, help_text: str, description: str, run: Any) -> argparse.ArgumentParser:  # noqa: ANN401 - argparse names no type
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=description,
+        epilog=EXIT_CODES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+    return command
+
+
+def _add_trust(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a public key you trust, as a COSE_Key file: the receiver's, or a box's own (may be repeated)",
+    )
+    command.add_argument(
+        "--fingerprint",
+        type=fingerprint,
+        action="append",
+        default=[],
+        metavar="F",
+        help="the fingerprint of such a key, compared by telephone or on paper; the key itself may be in the bundle",
+    )
+
+
+def _add_verify(commands: Any) -> None:  # noqa: ANN401
+    command = _command(
+        commands,
+        "verify",
+        "say who signed, what is missing, and what it all adds up to",
+        """Verify a bundle file, or the directory that `evidence pull` keeps: every signature, every chain, every
+total; hours, energy and counts are worked out again. The last line is the verdict: COMPLETE, UNVOUCHED (consistent,
+but nobody you trust says whose keys these are; exit code 1), INCOMPLETE (something that exists is not here; exit code
+1) or BROKEN (exit code 5).""",
+        _verify,
+    )
+    command.add_argument("path", type=Path, metavar="FILE|DIR", help="a bundle, or a pulled copy")
+    _add_trust(command)
+    command.add_argument("--stream", metavar="S", help="only this stream (and the box's own), such as machine/lathe-1")
+
+
+def _add_show(commands: Any) -> None:  # noqa: ANN401
+    command = _command(
+        commands,
+        "show",
+        "read statements, receipts and rosters",
+        """List what a bundle, a pulled copy or a single document holds, one line each; with --n, or where there is only
+one document, print it whole. Only what is well signed is shown; the rest is named on stderr (exit code 5).""",
+        _show,
+    )
+    command.add_argument("path", type=Path, metavar="FILE|DIR", help="a bundle, a pulled copy, or one signed document")
+    _add_trust(command)
+    command.add_argument("--stream", metavar="S", help="only this stream")
+    command.add_argument("--n", type=int, metavar="N", help="only statement N of each stream, printed whole")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--receipts", dest="what", action="store_const", const="receipts", help="receipts, printed whole")
+    what.add_argument("--rosters", dest="what", action="store_const", const="rosters", help="rosters, printed whole")
+
+
+def _add_keygen(commands: Any) -> None:  # noqa: ANN401
+    command = _command(
+        commands,
+        "keygen",
+        "make a key",
+        "Write a new private key to FILE (mode 0600) and its public key to FILE.pub (COSE_Key); print the fingerprint.",
+        _keygen,
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="never overwritten")
+    command.add_argument("--algorithm", choices=tuple(_ALGORITHMS), default="ed25519", help="default: ed25519")
+
+
+def _add_fingerprint(commands: Any) -> None:  # noqa: ANN401
+    command = _command(
+        commands,
+        "fingerprint",
+        "print a key's fingerprint",
+        "Print the fingerprint of a public key (COSE_Key) or of a private key file (PEM), for comparing by telephone.",
+        _fingerprint,
+    )
+    command.add_argument("path", type=Path, metavar="FILE")
+
+
+def fingerprint(text: str) -> str:
+    """A fingerprint as a person may type it: upper case, without dashes, with spaces."""
+    digits = re.sub(r"[\s:-]", "", text).lower()
+    if not re.fullmatch(r"[0-9a-f]{32}", digits):
+        raise argparse.ArgumentTypeError("a fingerprint is 32 hexadecimal digits, in eight groups of four")
+    return "-".join(digits[i : i + 4] for i in range(0, 32, 4))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
