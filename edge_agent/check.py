@@ -23,6 +23,8 @@ from evidence.exits import Exit
 from evidence.statement import ClockQuality
 
 DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")
+PLAUSIBLE_SINCE_MS: Final = 1_735_689_600_000
+"""2025: before it, nobody has set this clock."""
 PARTINGS_LIMIT: Final = 10
 """How often a machine that refuses addresses is asked again, to find which ones."""
 
@@ -130,13 +132,13 @@ def _wrong_as_json(wrong: ConfigurationError) -> str:
 def _clock(clock: Clock) -> Finding:
     quality, error_ms = clock.quality()
     bound = "" if error_ms is None else f", at most {error_ms} ms off"
-    match quality:
-        case ClockQuality.NTP:
-            return Finding(about="clock", exit_code=Exit.OK, says=f"disciplined by the network{bound}")
-        case ClockQuality.FREE | ClockQuality.SIMULATED:
-            return Finding(about="clock", exit_code=Exit.OK, says=f"{quality.name.lower()}; statements will say so")
-    says = "never set since the box started: connect a network once, or fit a battery-backed clock"
-    return Finding(about="clock", exit_code=Exit.WRONG_OUT_THERE, says=says)
+    if quality is ClockQuality.NTP:
+        return Finding(about="clock", exit_code=Exit.OK, says=f"disciplined by the network{bound}")
+    if clock.utc_ms() < PLAUSIBLE_SINCE_MS:
+        says = "years behind: connect a network once, or fit a battery-backed clock"
+        return Finding(about="clock", exit_code=Exit.WRONG_OUT_THERE, says=says)
+    says = f"{quality.name.lower()}, not disciplined by a network now; statements will say so"
+    return Finding(about="clock", exit_code=Exit.OK, says=says)
 
 
 def _files(config: Config) -> Iterable[Finding]:

@@ -1,8 +1,10 @@
 """Buses, points and machines for the tests of the field side."""
 
+from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
-from edge_agent.config import Bus, Keep, Machine, Parity, RtuBus, TcpBus
+from edge_agent.config import Box, Bus, Config, Keep, Machine, Parity, RtuBus, TcpBus
 from edge_agent.profiles import Function, Limits, Point, PointKind, PointType, Profile, WordOrder
 
 
@@ -75,4 +77,28 @@ def machine(
         period_ms=period_ms or bus.period_ms,
         keep=Keep.MINUTE,
         run_state=None,
+    )
+
+
+def config_of(folder: Path, machines: Sequence[Machine]) -> Config:
+    return Config(
+        file=folder / "box.toml",
+        box=Box(
+            id="box-1",
+            enterprise="enterprise",
+            site="site",
+            signing_key=folder / "signing.key",
+            spool=folder / "spool.db",
+            seal_every_ms=300_000,
+            heartbeat_every_ms=300_000,
+            commit_every_ms=1_000,
+            disk_quota_bytes=512_000_000,
+            keep=Keep.MINUTE,
+            profiles=None,
+        ),
+        uplink=None,
+        buses=tuple({each.bus.name: each.bus for each in machines}.values()),
+        machines=tuple(machines),
+        cameras=(),
+        clock=None,
     )
