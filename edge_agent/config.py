@@ -204,8 +204,9 @@ class _Builder:
 
     def _box(self) -> Box | None:
         table = self._reader.table(self._root, "box")
-        if table is None:
+        if "box" not in self._root:
             self._reader.complain("box", "missing", "a table that begins with [box]")
+        if table is None:
             return None
         values = self._reader.section(table, BOX, "box")
         if values is None:
@@ -243,7 +244,7 @@ class _Builder:
             machine = self._machine(where, table, buses, profiles, keep)
             if machine is not None:
                 machines.append(machine)
-        self._distinct("machine", "name", (machine.stream for machine in machines))
+        self._distinct("machine", "name", (machine.name for machine in machines))
         places = (f"{machine.bus.name}, unit {machine.unit}" for machine in machines)
         self._distinct("machine", "bus and unit", places)
         return tuple(machines)

@@ -295,7 +295,7 @@ class Reader:
         known = tuple(known)
         for name in table:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
                 wanted = f'"{near[0]}"' if near else "one of " + ", ".join(known)
                 self.complain(f"{where}.{name}" if where else name, "no known key", wanted)
 
