@@ -16,8 +16,9 @@ from typing import Any, Final, TextIO, assert_never
 
 from edge_agent.asking import Asker, Exchange
 from edge_agent.clock import Clock, clock_of
-from edge_agent.config import Bus, Config, ConfigurationError, Machine, RtuBus, TcpBus, load, settings_of
+from edge_agent.config import Bus, Config, ConfigurationError, Machine, Parity, RtuBus, TcpBus, load, settings_of
 from edge_agent.modbus import Line, line_of
+from edge_agent.plan import plan_of
 from evidence.bodies import Failure
 from evidence.exits import Exit
 from evidence.statement import ClockQuality
@@ -25,6 +26,12 @@ from evidence.statement import ClockQuality
 DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")
 PLAUSIBLE_SINCE_MS: Final = 1_735_689_600_000
 """2025: before it, nobody has set this clock."""
+RTU_BYTES: Final = 8 + 5 + 4
+"""A request, an answer without its values, and 3.5 characters of silence, rounded up."""
+TURNAROUND_S: Final = 0.010
+"""How long a unit takes to begin, as a rule."""
+FULL_SHARE: Final = 0.9
+"""Above it there is no room for a probe."""
 PARTINGS_LIMIT: Final = 10
 """How often a machine that refuses addresses is asked again, to find which ones."""
 
@@ -47,8 +54,22 @@ def check(config: Config, clock: Clock) -> list[Finding]:
     """Look at the files and the clock, and ask every machine once, bus after bus."""
     found = [_clock(clock), *_files(config)]
     for bus in config.buses:
-        found += _ask_bus(bus, config.machines_on(bus), clock)
+        machines = config.machines_on(bus)
+        if isinstance(bus, RtuBus):
+            found.append(_room_on(bus, machines))
+        found += _ask_bus(bus, machines, clock)
     return found
+
+
+def share_of_line(bus: RtuBus, machines: Iterable[Machine]) -> float:
+    """How much of a serial line's time its machines want; more than 1 cannot be had."""
+    byte_s = (9 + (bus.parity is not Parity.NONE) + bus.stopbits) / bus.baud
+    wanted = 0.0
+    for machine in machines:
+        blocks = plan_of(machine.points, machine.profile.limits).blocks
+        busy_s = sum((RTU_BYTES + block.answer_bytes) * byte_s + TURNAROUND_S for block in blocks)
+        wanted += busy_s / (machine.period_ms / 1000)
+    return wanted
 
 
 def verdict(found: Iterable[Finding]) -> Exit:
@@ -163,6 +184,15 @@ def _files(config: Config) -> Iterable[Finding]:
         if "://" not in camera.source and not os.access(config.file.parent / camera.source, os.R_OK):
             says = f"{camera.source} cannot be read"
             yield Finding(about=camera.stream, exit_code=Exit.HARDWARE, says=says)
+
+
+def _room_on(bus: RtuBus, machines: Iterable[Machine]) -> Finding:
+    share = share_of_line(bus, machines)
+    says = f"its machines want {share:.0%} of the line's time"
+    if share <= FULL_SHARE:
+        return Finding(about=bus.name, exit_code=Exit.OK, says=says)
+    says += "; name fewer points, lengthen period_s, or raise the baud rate of line and meters"
+    return Finding(about=bus.name, exit_code=Exit.CONFIGURATION, says=says)
 
 
 def _ask_bus(bus: Bus, machines: Iterable[Machine], clock: Clock) -> Iterable[Finding]:

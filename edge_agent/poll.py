@@ -18,7 +18,7 @@ from threading import Event, Thread
 from typing import Final
 
 from edge_agent.asking import Asker
-from edge_agent.breaker import LONGEST_REST_ALONE_MS, LONGEST_REST_MS, Backoff, Breaker, Verdict
+from edge_agent.breaker import Backoff, Breaker, Verdict
 from edge_agent.clock import Clock
 from edge_agent.config import Config
 from edge_agent.modbus import Line, line_of
@@ -88,9 +88,8 @@ class Poller:
         deliver: Deliver,
         chance: Random,
     ) -> None:
-        longest_ms = LONGEST_REST_MS if len(machines) > 1 else LONGEST_REST_ALONE_MS
         self._line, self._clock, self._deliver = line, clock, deliver
-        self._breaker = Breaker(longest_ms=longest_ms, apart_ms=bus.period_ms)
+        self._breaker = Breaker(units=len(machines), apart_ms=bus.period_ms)
         self._backoff = Backoff(chance=chance)
         self._turns = [_Turn(machine, clock.steady_ms()) for machine in machines]
 

@@ -115,3 +115,11 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         *("box.signing_key:", "uplink.ca:", "uplink.cert:", "uplink.key:", "uplink.receiver_key:"),
         "gate/dock:",
     ]
+
+
+def test_a_line_that_is_asked_for_more_than_it_carries_is_told(tmp_path: Path) -> None:
+    bus = '[[bus]]\nname = "line"\nkind = "modbus-rtu"\ndevice = "/dev/ttyNOTHERE"\nbaud = 9600\n'
+    many = "".join(MACHINE.format(unit=unit, bus="line") for unit in range(1, 15))
+    code, said = run(tmp_path, BOX + bus + many)
+    assert code is Exit.CONFIGURATION
+    assert "WRONG line: its machines want 140% of the line's time; name fewer points" in said

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge_agent.asking import HOLES_FORGOTTEN_MS
 from edge_agent.breaker import (
     LONGEST_BACKOFF_MS,
+    LONGEST_REST_ALONE_MS,
     LONGEST_REST_MS,
     REST_STEP_MS,
     Backoff,
@@ -54,17 +55,19 @@ def run(poller: Poller, clock: SleeperClock, *, until_ms: int) -> None:
 
 
 def test_one_lost_answer_costs_no_rest() -> None:
-    breaker = Breaker()
+    breaker = Breaker(units=1, apart_ms=0)
     breaker.failed(1, 0)
     assert breaker.verdict(1, 0) is Verdict.ASK
 
 
-@given(failures=st.integers(2, 400))
-def test_every_further_failure_adds_2_s_of_rest_up_to_5_min(failures: int) -> None:
-    breaker = Breaker(apart_ms=0)
+@given(failures=st.integers(2, 400), units=st.integers(1, 3))
+def test_every_further_failure_adds_2_s_of_rest_up_to_5_min_or_30_s_where_nobody_lives(
+    failures: int, units: int
+) -> None:
+    breaker = Breaker(units=units, apart_ms=0)
     for _ in range(failures):
         breaker.failed(7, 1_000_000)
-    rest_ms = min(REST_STEP_MS * (failures - 1), LONGEST_REST_MS)
+    rest_ms = min(REST_STEP_MS * (failures - 1), LONGEST_REST_MS if units > 1 else LONGEST_REST_ALONE_MS)
     assert breaker.verdict(7, 1_000_000 + rest_ms - 1) is Verdict.REST
     assert breaker.verdict(7, 1_000_000 + rest_ms) is Verdict.PROBE
     breaker.heard(7)
@@ -72,7 +75,7 @@ def test_every_further_failure_adds_2_s_of_rest_up_to_5_min(failures: int) -> No
 
 
 def test_many_dead_units_are_probed_one_at_a_time() -> None:
-    breaker = Breaker(apart_ms=1_000)
+    breaker = Breaker(units=4, apart_ms=1_000)
     for unit in (1, 2, 3):
         for _ in range(2):
             breaker.failed(unit, 0)
@@ -80,6 +83,16 @@ def test_many_dead_units_are_probed_one_at_a_time() -> None:
     breaker.failed(1, 2_000)
     assert [breaker.verdict(unit, 2_999) for unit in (1, 2, 3)] == [Verdict.REST] * 3
     assert [breaker.verdict(unit, 3_000) for unit in (1, 2, 3)] == [Verdict.REST, Verdict.PROBE, Verdict.PROBE]
+
+
+def test_when_one_unit_wakes_the_others_are_probed_too() -> None:
+    breaker = Breaker(units=3, apart_ms=1_000)
+    for unit in (1, 2):
+        for _ in range(50):
+            breaker.failed(unit, 0)
+    assert breaker.verdict(2, 30_000) is Verdict.REST
+    breaker.heard(1)
+    assert breaker.verdict(2, 30_000) is Verdict.PROBE
 
 
 @given(tries=st.integers(1, 100), seed=st.integers())
