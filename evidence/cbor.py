@@ -29,6 +29,16 @@ def decode(encoded: bytes, *, at_most: int) -> Any:  # noqa: ANN401 - the caller
     `at_most` bounds the input in bytes, and so the memory used. Raises MalformedError for anything else: trailing
     bytes, duplicate or unsorted keys, integers longer than needed, floats, booleans, tags, nesting.
     """
+    value = decode_exactly(encoded, at_most=at_most)
+    check_types(value)
+    return value
+
+
+def decode_exactly(encoded: bytes, *, at_most: int) -> Any:  # noqa: ANN401 - the caller checks every type
+    """Like `decode`, for a caller that checks every value's type and every map's keys and their order himself.
+
+    There may be booleans and floats in it, and maps out of order, but no tags and no second way to write the same.
+    """
     if len(encoded) > at_most:
         raise MalformedError(f"{len(encoded)} bytes where at most {at_most} are allowed")
     try:
@@ -45,10 +55,29 @@ def decode(encoded: bytes, *, at_most: int) -> Any:  # noqa: ANN401 - the caller
         raise
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as cause:
         raise MalformedError(f"no well-formed CBOR: {cause}") from cause
-    if again != encoded:  # the order of keys is not touched by dumps; the walk below looks at it
+    if again != encoded:  # dumps leaves the order of keys as it was
         raise MalformedError("not the deterministic encoding of its own content")
-    _refuse_foreign(value)
     return value
+
+
+def check_types(value: object) -> None:
+    """Raise MalformedError unless `value` is made of the subset's types alone and its maps are in order."""
+    kind = type(value)
+    if kind is list:
+        assert isinstance(value, list)  # noqa: S101 - for the type checker
+        inner: Iterable[object] = value
+    elif kind is dict:
+        assert isinstance(value, dict)  # noqa: S101 - for the type checker
+        _refuse_disorder(list(value))
+        inner = value.values()
+    elif kind in _LEAVES:
+        return
+    else:
+        raise MalformedError(f"{kind.__name__} where only integers, bytes, text, null, arrays and maps are allowed")
+    if not _LEAVES.issuperset(map(type, inner)):
+        for element in inner:
+            if type(element) not in _LEAVES:
+                check_types(element)
 
 
 def split_sequence(encoded: bytes) -> Iterator[bytes]:
@@ -116,26 +145,6 @@ _NO_TAGS: Final = dict.fromkeys(
 _LEAVES: Final = frozenset((int, bytes, str, type(None)))
 _INTEGER_KEYS: Final = range(-24, 24)
 """Integers whose encoding is one byte: for these, and for text, length-first and bytewise order of keys agree."""
-
-
-def _refuse_foreign(value: object) -> None:
-    """Raise MalformedError unless `value` is made of the subset's types alone and its maps are in order."""
-    kind = type(value)
-    if kind is list:
-        assert isinstance(value, list)  # noqa: S101 - for the type checker
-        inner: Iterable[object] = value
-    elif kind is dict:
-        assert isinstance(value, dict)  # noqa: S101 - for the type checker
-        _refuse_disorder(list(value))
-        inner = value.values()
-    elif kind in _LEAVES:
-        return
-    else:
-        raise MalformedError(f"{kind.__name__} where only integers, bytes, text, null, arrays and maps are allowed")
-    if not _LEAVES.issuperset(map(type, inner)):
-        for element in inner:
-            if type(element) not in _LEAVES:
-                _refuse_foreign(element)
 
 
 def _refuse_disorder(keys: list[Any]) -> None:

@@ -4,6 +4,7 @@ Every command prints its answer on stdout and its progress and complaints on std
 """
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -66,6 +67,7 @@ def _complain(wrong: Exception, code: Exit) -> Exit:
 
 def _verify(chosen: argparse.Namespace) -> Exit:
     source = open_source(chosen.path)
+    gc.set_threshold(100_000)  # what is decoded holds no cycles, and is gone with its last reference
     shows = sys.stderr.isatty() and not chosen.json
     try:
         findings = verify(source, _trust(chosen), only=chosen.stream, progress=_progress if shows else None)

@@ -58,14 +58,31 @@ def signed_bytes(protected: bytes, aad: bytes, payload: bytes) -> bytes:
 
 
 def _parts(document: bytes, *, at_most: int) -> tuple[bytes, bytes, bytes]:
-    if not document or document[0] != _TAG_SIGN1:
-        raise MalformedError("no COSE_Sign1: tag 18 is missing")
-    match cbor.decode(document[1:], at_most=at_most):
-        case [bytes(protected), {**unprotected}, bytes(payload), bytes(signature)] if not unprotected:
-            if len(signature) != SIGNATURE_LENGTH:
-                raise MalformedError("the signature does not have 64 bytes")
-            return protected, payload, signature
-    raise MalformedError("no COSE_Sign1: not [protected, {}, payload, signature]")
+    """Protected header, payload and signature of the one allowed shape; only the payload's length is open in it."""
+    if len(document) > at_most:
+        raise MalformedError(f"{len(document)} bytes where at most {at_most} are allowed")
+    protected, payload = document[3:_UNPROTECTED], document[_UNPROTECTED + 1 : -_SIGNATURE_LENGTH]
+    head = _head_length(payload)
+    if (
+        document[:3] != _BEGIN
+        or document[_UNPROTECTED : _UNPROTECTED + 1] != b"\xa0"
+        or document[-_SIGNATURE_LENGTH:-SIGNATURE_LENGTH] != b"\x58\x40"
+        or payload[:head] != _bstr_head(len(payload) - head)
+    ):
+        raise MalformedError("no COSE_Sign1 with tag 18: not [13 protected bytes, {}, payload, 64 bytes of signature]")
+    return protected, payload[head:], document[-SIGNATURE_LENGTH:]
+
+
+_BEGIN: Final = bytes((_TAG_SIGN1, 0x84, 0x4D))
+"""Tag 18, an array of four, a byte string of 13."""
+_UNPROTECTED: Final = len(_BEGIN) + 13
+_SIGNATURE_LENGTH: Final = 2 + SIGNATURE_LENGTH
+"""With its head."""
+
+
+def _head_length(item: bytes) -> int:
+    """Bytes of a byte string's head, going by its first byte."""
+    return {b"\x58": 2, b"\x59": 3, b"\x5a": 5}.get(item[:1], 1)
 
 
 def _protected(key: PublicKey) -> bytes:
@@ -81,8 +98,11 @@ def _kid(protected: bytes) -> bytes:
 
 
 def _bstr(content: bytes) -> bytes:
-    size = len(content)
+    return _bstr_head(len(content)) + content
+
+
+def _bstr_head(size: int) -> bytes:
     if size < 24:  # noqa: PLR2004 - RFC 8949 section 3: the argument in the head itself
-        return bytes((0x40 | size,)) + content
+        return bytes((0x40 | max(size, 0),))
     width = 1 if size < 1 << 8 else 2 if size < 1 << 16 else 4
-    return bytes((0x58 + width.bit_length() - 1,)) + size.to_bytes(width, "big") + content
+    return bytes((0x58 + width.bit_length() - 1,)) + size.to_bytes(width, "big")

@@ -10,7 +10,7 @@ from typing import Final
 
 from evidence.bodies import Aggregate, Column, Keep, Readings
 from evidence.judge import milli
-from evidence.rejudge import column_of, row_ends
+from evidence.rejudge import column_of, milliwatts
 
 _HOUR_MS: Final = 3_600_000
 _NAMED_REJECTIONS: Final = 20
@@ -66,21 +66,16 @@ class Counter:
         self._rated_mw = rated_w * 1000 if isinstance(rated_w, int) and rated_w > 0 else None
         self._modulus = modulus if isinstance(modulus, int) and modulus > 0 else None
 
-    def take(self, window: Readings, column: Column, power: Column | None) -> None:
-        """Read the window's rows on from where the window before it ended."""
-        one = max(1, milli(1, column.decimals) * _IN_WH[column.unit])
-        watts = _IN_W[power.unit] if power else 1
-        powers = (
-            [None] * len(column.values)
-            if power is None
-            else [None if v is None else milli(v, power.decimals) * watts for v in power.values]
-        )
+    def take(self, window: Readings, ends: list[int], column: Column, power: Column | None) -> None:
+        """Read the window's rows on from where the window before it ended; `ends` are its `row_ends`."""
+        scale = _IN_WH[column.unit]
+        one = max(1, milli(1, column.decimals) * scale)
+        powers = [None] * len(ends) if power is None else milliwatts(power)
         sampled = window.keep is Keep.EVERY
-        ends = window.times_ms if sampled else row_ends(window)
         for from_ms, to_ms, value, power_mw in zip(window.times_ms, ends, column.values, powers, strict=True):
             if value is not None:
-                wh = milli(value, column.decimals) * _IN_WH[column.unit]
-                self._read(_Row(from_ms=from_ms, to_ms=to_ms, wh=wh, power_mw=power_mw), one, window, sampled=sampled)
+                row = from_ms, to_ms, milli(value, column.decimals) * scale, power_mw
+                self._read(row, one, window.period_ms, sampled=sampled)
 
     def result(self) -> Energy:
         """What was read so far."""
@@ -95,37 +90,32 @@ class Counter:
             integral=self.integral_mw_ms // _HOUR_MS,
         )
 
-    def _read(self, row: "_Row", one: int, window: Readings, *, sampled: bool) -> None:
+    def _read(self, row: "_Row", one: int, period_ms: int, *, sampled: bool) -> None:
         last, self._last = self._last, row
-        if last is None or row.from_ms < last.from_ms:
+        if last is None or row[0] < last[0]:
             return
-        rise = row.wh - last.wh
+        rise = row[2] - last[2]
         if rise < 0:
             modulus = self._modulus * one if self._modulus else None
-            if modulus is None or not (last.wh * 100 > modulus * 99 and row.wh * 100 < modulus):
+            if modulus is None or not (last[2] * 100 > modulus * 99 and row[2] * 100 < modulus):
                 self.resets += 1
                 return
             self.rollovers += 1
             rise += modulus
-        if self._rated_mw is not None and (rise - one) * _HOUR_MS > self._rated_mw * (row.to_ms - last.from_ms):
+        if self._rated_mw is not None and (rise - one) * _HOUR_MS > self._rated_mw * (row[1] - last[0]):
             self.rejected += 1
             if len(self.rejections) < _NAMED_REJECTIONS:
-                self.rejections.append((row.from_ms, rise))
+                self.rejections.append((row[0], rise))
             return
         self.used += rise
-        self._compare(last, row, rise, window, sampled=sampled)
-
-    def _compare(self, last: "_Row", row: "_Row", rise: int, window: Readings, *, sampled: bool) -> None:
-        """Lay the rise beside the power over the same time, when nothing lies between the two rows."""
-        if row.power_mw is None or row.from_ms - last.to_ms > 3 * window.period_ms:
+        # Beside the power over the same time, when nothing lies between the two rows.
+        if row[3] is None or row[0] - last[1] > 3 * period_ms or (sampled and last[3] is None):
             return
-        if sampled:
-            if last.power_mw is None:
-                return
-            self.integral_mw_ms += (abs(last.power_mw) + abs(row.power_mw)) * (row.from_ms - last.from_ms) // 2
-        else:
-            self.integral_mw_ms += abs(row.power_mw) * (row.to_ms - last.to_ms)
         self.compared += rise
+        if sampled:
+            self.integral_mw_ms += (abs(last[3] or 0) + abs(row[3])) * (row[0] - last[0]) // 2
+        else:
+            self.integral_mw_ms += abs(row[3]) * (row[1] - last[1])
 
 
 def counters_of(window: Readings) -> list[Column]:
@@ -140,10 +130,5 @@ def power_of(window: Readings, point: str) -> Column | None:
     return column if column is not None and column.unit in _IN_W else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    from_ms: int
-    to_ms: int
-    """The value was read somewhere in from_ms … to_ms; both are the same instant for a sample."""
-    wh: int
-    power_mw: int | None
+_Row = tuple[int, int, int, int | None]
+"""(from_ms, to_ms, thousandths of a Wh, mW): read somewhere in from … to; both are one instant for a sample."""

@@ -12,7 +12,7 @@ from evidence.bodies import Configuration, Crossings, Direction, Gap, Readings, 
 from evidence.energy import Counter, Energy, counters_of, power_of
 from evidence.errors import MalformedError
 from evidence.judge import RunState, Threshold
-from evidence.rejudge import Interval, Rejudge, minutes_by_mean
+from evidence.rejudge import Interval, Rejudge, minutes_by_mean, row_ends
 
 DAY_MS: Final = 86_400_000
 SHANGHAI_MS: Final = 8 * 3_600_000
@@ -185,9 +185,10 @@ class Recount:
         self._asked += sum(body.asked) if body.asked else rows
         self._answered += sum(body.answered) if body.answered else rows - len({row for row, _, _ in body.failures})
         rule = self._threshold if config == self._config else None
+        ends = row_ends(body)
         if rule is not None or body.spans:
-            self._judge(n, body, rule, config=config, follows=follows)
-        self._count_energy(body)
+            self._judge(n, body, ends, rule, config=config, follows=follows)
+        self._count_energy(body, ends)
         self._to_ms = max(self._to_ms, body.to_ms)
 
     def crossings(self, n: int, body: Crossings, *, follows: bool) -> None:
@@ -245,16 +246,19 @@ class Recount:
                 self._overlapped_n = n
             self._overlap_ms += overlap_ms
 
-    def _judge(self, n: int, body: Readings, rule: Threshold | None, *, config: bytes, follows: bool) -> None:
+    def _judge(
+        self, n: int, body: Readings, ends: list[int], rule: Threshold | None, *, config: bytes, follows: bool
+    ) -> None:
         self._judged = True
-        verdict = self._rejudge.take(body, rule, config=config, follows=follows)
+        verdict = self._rejudge.take(body, ends, rule, config=config, follows=follows)
         self._agree_ms += verdict.agree_ms
         self._open_ms += verdict.open_ms
         self._disagree_ms += verdict.disagree_ms
-        for interval in verdict.disagree[: NAMED_LIMIT - len(self._disagreements)]:
-            self._disagreements.append((n, interval))
+        if verdict.disagree:
+            room = NAMED_LIMIT - len(self._disagreements)
+            self._disagreements.extend((n, interval) for interval in verdict.disagree[:room])
         if rule is not None and body.asked:
-            self._mean_running_ms = (self._mean_running_ms or 0) + minutes_by_mean(body, rule)
+            self._mean_running_ms = (self._mean_running_ms or 0) + minutes_by_mean(body, ends, rule)
         for i, (at_ms, state) in enumerate(body.spans):
             end_ms = body.spans[i + 1][0] if i + 1 < len(body.spans) else body.to_ms
             if state and end_ms > self._to_ms:
@@ -273,7 +277,7 @@ class Recount:
             midnight_ms = day * DAY_MS - SHANGHAI_MS
             yield midnight_ms, _hours(max(from_ms, midnight_ms), min(self._to_ms, midnight_ms + DAY_MS), states)
 
-    def _count_energy(self, body: Readings) -> None:
+    def _count_energy(self, body: Readings, ends: list[int]) -> None:
         columns = counters_of(body)
         for column in columns:
             counter = self._counters.get(column.point)
@@ -284,7 +288,7 @@ class Recount:
                 counter.configure(self._settings, _point_settings(self._settings, column.point))
             # Only the first counter is laid beside the power: the others count a phase, or what was fed back.
             power = power_of(body, self._power_point()) if column is columns[0] else None
-            counter.take(body, column, power)
+            counter.take(body, ends, column, power)
 
     def _power_point(self) -> str:
         point = self._settings.get("point")

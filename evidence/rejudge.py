@@ -54,8 +54,11 @@ class Rejudge:
     _good_before_ms: int | None = None
     """Per minute: the last good answer came before this."""
 
-    def take(self, window: Readings, by: Threshold | None, *, config: bytes, follows: bool) -> Verdict:
-        """Judge the next window again. `follows` says that the statement before it in the chain is here."""
+    def take(self, window: Readings, ends: list[int], by: Threshold | None, *, config: bytes, follows: bool) -> Verdict:
+        """Judge the next window again.
+
+        `ends` are the window's `row_ends`; `follows` says that the statement before it in the chain is here.
+        """
         adjoins = window.from_ms == self.reached_ms and config == self.config
         if not follows:
             self._forget(settled=False)
@@ -67,7 +70,9 @@ class Rejudge:
         if by is None:
             return Verdict(open_ms=window.to_ms - window.from_ms)
         spans = window.spans or [(window.from_ms, RunState.UNKNOWN)]
-        return self._exactly(window, spans, by) if window.keep is Keep.EVERY else self._by_minute(window, spans, by)
+        return (
+            self._exactly(window, spans, by) if window.keep is Keep.EVERY else self._by_minute(window, ends, spans, by)
+        )
 
     def _forget(self, *, settled: bool) -> None:
         self.judged, self.settled = UNJUDGED, settled
@@ -80,7 +85,7 @@ class Rejudge:
         column = column_of(window, by.point, Aggregate.SAMPLE)
         if column is None and not window.spans:
             return Verdict(open_ms=window.to_ms - window.from_ms)
-        powers = [None] * len(window.times_ms) if column is None else _milliwatts(column)
+        powers = [None] * len(window.times_ms) if column is None else milliwatts(column)
         samples = list(zip(window.times_ms, powers, strict=True))
         from_ms = window.from_ms if self.settled else self._settle(samples, spans, by, window)
         first, changes = self.judged.state, []
@@ -121,22 +126,24 @@ class Rejudge:
 
     # Per minute.
 
-    def _by_minute(self, window: Readings, spans: list[Change], by: Threshold) -> Verdict:
+    def _by_minute(self, window: Readings, ends: list[int], spans: list[Change], by: Threshold) -> Verdict:
         least, most = column_of(window, by.point, Aggregate.MIN), column_of(window, by.point, Aggregate.MAX)
         length_ms = window.to_ms - window.from_ms
         if least is None or most is None:
             if not window.spans:
                 return Verdict(open_ms=length_ms)
-            rows = []
-        else:
-            rows = _rows(window, _milliwatts(least), _milliwatts(most))
+            least = most = Column(
+                point=by.point, aggregate=Aggregate.MAX, unit="W", decimals=0, values=[None] * len(ends)
+            )
         before, self._last_state = self._last_state, spans[-1][1]
         self.settled = False  # minutes do not tell where exact judging stands
         good_before_ms = self._good_before_ms
+        if before is spans[0][1] and _plainly(window, ends, (least, most), spans, by, good_before_ms=good_before_ms):
+            self._good_before_ms = ends[-1]
+            return Verdict(agree_ms=length_ms)
+        rows = _rows(window, ends, least, most)
         if rows:
             self._good_before_ms = rows[-1].to_ms
-        if _plainly(rows, spans, by, before=before, window=window, good_before_ms=good_before_ms):
-            return Verdict(agree_ms=length_ms)
         wrong = [
             *_unfounded_changes(rows, spans, by, before=before, window=window),
             *_overdue_changes(rows, spans, by, window.to_ms),
@@ -147,16 +154,16 @@ class Rejudge:
         return Verdict(agree_ms=length_ms - sum(end - start for start, end in merged), disagree=merged)
 
 
-def minutes_by_mean(window: Readings, by: Threshold) -> int:
+def minutes_by_mean(window: Readings, ends: list[int], by: Threshold) -> int:
     """Running milliseconds, estimated from each minute's mean power alone: a second figure beside the signed one."""
     mean = column_of(window, by.point, Aggregate.MEAN)
     if mean is None:
         return 0
-    ends = row_ends(window)
+    least = raw(by.running_above_mw, mean)
     return sum(
         end - start
-        for start, end, power_mw in zip(window.times_ms, ends, _milliwatts(mean), strict=True)
-        if power_mw is not None and by.level(power_mw, RunState.UNKNOWN) is RunState.RUNNING
+        for start, end, power in zip(window.times_ms, ends, mean.values, strict=True)
+        if power is not None and (power >= least or power <= -least)
     )
 
 
@@ -166,11 +173,13 @@ def column_of(window: Readings, point: str, aggregate: Aggregate) -> Column | No
 
 
 def row_ends(window: Readings) -> list[int]:
-    """Where each per-minute row ends: with its minute, its window, or where the next row begins."""
-    nexts = [*window.times_ms[1:], window.to_ms]
-    return [
-        min(after, at_ms - at_ms % MINUTE_MS + MINUTE_MS) for at_ms, after in zip(window.times_ms, nexts, strict=True)
-    ]
+    """Where each row ends: a minute with its minute, its window, or where the next row begins; a sample at once."""
+    times_ms = window.times_ms
+    if window.keep is Keep.EVERY or not times_ms:
+        return times_ms
+    nexts = times_ms[1:]
+    nexts.append(window.to_ms)
+    return [min(after, at_ms - at_ms % MINUTE_MS + MINUTE_MS) for at_ms, after in zip(times_ms, nexts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,15 +197,29 @@ class _Row:
         return by.level(self.least_mw, before), by.level(self.most_mw, before)
 
 
-def _milliwatts(column: Column) -> list[int | None]:
-    scale = 1000 if column.unit == "kW" else 1
-    return [None if v is None else milli(v, column.decimals) * scale for v in column.values]
+def milliwatts(column: Column) -> list[int | None]:
+    """A power column's values in mW."""
+    decimals = column.decimals - 3 if column.unit == "kW" else column.decimals
+    if decimals <= 3:  # noqa: PLR2004 - milli
+        factor = 10 ** (3 - decimals)
+        return [None if v is None else v * factor for v in column.values]
+    return [None if v is None else milli(v, decimals) for v in column.values]
 
 
-def _rows(window: Readings, least: list[int | None], most: list[int | None]) -> list[_Row]:
+def raw(power_mw: int, column: Column) -> int:
+    """The least of a power column's integers that is at least so many mW."""
+    decimals = column.decimals - 3 if column.unit == "kW" else column.decimals
+    if decimals > 3:  # noqa: PLR2004 - milli
+        return int(power_mw * 10 ** (decimals - 3))
+    return -int(-power_mw // 10 ** (3 - decimals))
+
+
+def _rows(window: Readings, ends: list[int], least: Column, most: Column) -> list[_Row]:
     failed = {row for row, _, _ in window.failures}
     rows = []
-    for i, (from_ms, to_ms, low, high) in enumerate(zip(window.times_ms, row_ends(window), least, most, strict=True)):
+    for i, (from_ms, to_ms, low, high) in enumerate(
+        zip(window.times_ms, ends, milliwatts(least), milliwatts(most), strict=True)
+    ):
         if low is None or high is None:
             continue
         magnitudes = sorted((abs(low), abs(high)))
@@ -213,23 +236,38 @@ def _rows(window: Readings, least: list[int | None], most: list[int | None]) -> 
 
 
 def _plainly(
-    rows: list[_Row],
+    window: Readings,
+    ends: list[int],
+    least_most: tuple[Column, Column],
     spans: list[Change],
     by: Threshold,
     *,
-    before: RunState | None,
-    window: Readings,
     good_before_ms: int | None,
 ) -> bool:
     """The usual window, seen at a glance: one known state throughout, every minute speaks for it, no silence."""
     state = spans[0][1]
-    if len(spans) > 1 or state is RunState.UNKNOWN or before is not state or good_before_ms is None or not rows:
+    if len(spans) > 1 or state is RunState.UNKNOWN or good_before_ms is None or not ends or window.failures:
         return False
-    ends = [good_before_ms, *(row.to_ms for row in rows)]
-    starts = [*(row.from_ms for row in rows), window.to_ms]
-    return all(start - end <= by.hold_ms for start, end in zip(starts, ends, strict=True)) and all(
-        by.level(row.least_mw, state) is state is by.level(row.most_mw, state) for row in rows
-    )
+    lows, highs = least_most[0].values, least_most[1].values
+    if None in lows or None in highs:
+        return False
+    low, high = _extremes(lows, highs, least_most[0])
+    hold_ms = by.hold_ms
+    heard_ms = good_before_ms
+    for from_ms, to_ms in zip(window.times_ms, ends, strict=True):
+        if from_ms - heard_ms > hold_ms:
+            return False
+        heard_ms = to_ms
+    if low < 0 or window.to_ms - heard_ms > hold_ms:
+        return False
+    return by.level(low, state) is state is by.level(high, state)
+
+
+def _extremes(lows: list[int | None], highs: list[int | None], like: Column) -> tuple[int, int]:
+    """The lowest and the highest power in mW; no value is None."""
+    extremes = Column(like.point, like.aggregate, like.unit, like.decimals, [min(lows), max(highs)])  # type: ignore[type-var]
+    low, high = milliwatts(extremes)
+    return low or 0, high or 0
 
 
 def _unfounded_changes(

@@ -103,7 +103,10 @@ def open_statement(encoded: bytes, key_of: Callable[[bytes], PublicKey | None]) 
     Whether that key may speak for the box is the caller's roster to say. Raises MalformedError or SignatureError.
     """
     payload, key = cose.open1(encoded, aad=AAD, key_of=key_of, at_most=STATEMENT_LIMIT)
-    box, stream, n, prev, moment, config, body = _checked(cbor.decode(payload, at_most=STATEMENT_LIMIT))
+    value = cbor.decode_exactly(payload, at_most=STATEMENT_LIMIT)
+    box, stream, n, prev, moment, config, body = _checked(value)
+    if isinstance(body, Configuration):
+        cbor.check_types(body.settings)  # of everything else every type and key has been checked
     return Statement(
         box=box,
         stream=stream,
@@ -167,10 +170,10 @@ _KEYS: Final = list(range(13))
 
 
 def _checked(payload: Any) -> tuple[str, str, int, bytes, Moment, bytes, Body]:  # noqa: ANN401 - from outside
-    if type(payload) is not dict or list(payload) != _KEYS:
+    if type(payload) is not dict or list(payload) != _KEYS or set(map(type, payload)) != {int}:
         raise MalformedError("the payload is not a map with the keys 0 to 12")
     version, box, stream, n, prev, boot, steady_ms, at_ms, clock, error_ms, config, kind, body = payload.values()
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise MalformedError(f"format version {version!r:.20}; this reader knows {VERSION}")
     _unsigned(n, "n")
     _bytes_of(prev, (HASH_LENGTH,) if n else (0,), "prev")

@@ -6,7 +6,7 @@ notebook = Notebook()                         # press-1, Ed25519, commissioned a
     write(path, notebook.entries())
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import BytesIO
@@ -142,10 +142,19 @@ class Notebook:
         self.now_ms = max(self.now_ms, body.to_ms)
         return self.add(stream, replace(body, **changed) if changed else body)
 
-    def minutes(self, stream: str, minutes: list[list[int | None]], *, period_ms: int = 1000, **changed: Any) -> bytes:  # noqa: ANN401
-        """One window of minutes, each given by its samples' milliwatts."""
+    def minutes(
+        self,
+        stream: str,
+        minutes: list[list[int | None]],
+        *,
+        period_ms: int = 1000,
+        more: Sequence[Column] = (),
+        **changed: Any,  # noqa: ANN401
+    ) -> bytes:
+        """One window of minutes, each given by its samples' milliwatts; `more` columns follow."""
         chain = self.chain(stream)
         body = by_minute(chain, minutes, period_ms=period_ms)
+        body.columns.extend(more)
         self.now_ms = max(self.now_ms, body.to_ms)
         return self.add(stream, replace(body, **changed) if changed else body)
 
