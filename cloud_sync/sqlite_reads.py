@@ -102,6 +102,11 @@ class SqliteReads:
             row = db.execute("SELECT sha256 FROM statement WHERE seq = ?", (seq,)).fetchone()
             return bytes(row[0]) if row else None
 
+    def names(self) -> tuple[tuple[int, str, str], ...]:
+        """See Store."""
+        with self._connections.reading() as db:
+            return tuple(db.execute("SELECT id, box, stream FROM stream ORDER BY id"))
+
     def streams(self, box: str | None = None) -> tuple[Stream, ...]:
         """See Store."""
         with self._connections.reading() as db:

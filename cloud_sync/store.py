@@ -223,6 +223,10 @@ class Store(Protocol):
         """SHA-256 of the statement with this seq."""
         ...
 
+    def names(self) -> tuple[tuple[int, str, str], ...]:
+        """(id, box, stream) of every stream: what a feed's patterns are matched with."""
+        ...
+
     # People.
 
     def streams(self, box: str | None = None) -> tuple[Stream, ...]:
