@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
-from edge_agent.clock import clock_of
+from edge_agent.clock import Clock, SystemClock, clock_of
 from edge_agent.config import Config, ConfigurationError, load, settings_of
 from edge_agent.signer import Signer
 from edge_agent.spool import Spool, SpoolError
@@ -37,7 +37,7 @@ def poll(config: Config, stop: Event) -> Exit:
     from edge_agent.keeper import Keeper
     from edge_agent.poll import poll_config
 
-    with _signer(config) as signer:
+    with _signer(config, clock=clock_of(config.clock)) as signer:
         settings = {machine.stream: settings_of(machine) for machine in config.machines}
         keeper = Keeper(signer, config.box, settings, settings_of(config.box))
         keeper.start()
@@ -70,14 +70,13 @@ def watch(config: Config, name: str, stop: Event) -> Exit:
         log.error("there is no camera %s in %s; it has: %s", name, config.file, known)
         return Exit.USAGE
     camera = cameras[name]
-    with _signer(config) as signer:
+    with _signer(config, clock=SystemClock()) as signer:  # what a camera sees cannot be hurried by a desk's clock
         watch_camera(camera, signer, settings_of(camera), seal_every_ms=config.box.seal_every_ms, stop=stop)
     return Exit.OK
 
 
 def sync(config: Config, stop: Event, *, once_within_s: float | None = None) -> Exit:
     """Send statements up until `stop` is set; with `once_within_s`, until all are receipted or the time is over."""
-    from edge_agent.clock import SystemClock
     from edge_agent.mqtt import Broker, UplinkError
     from edge_agent.sync import Sync
 
@@ -203,12 +202,12 @@ def _command(
 
 
 @contextmanager
-def _signer(config: Config) -> Iterator[Signer]:
+def _signer(config: Config, *, clock: Clock) -> Iterator[Signer]:
     box = config.box
     key = SigningKey.load(box.signing_key)
     spool = Spool(box.spool, box=box.id)
     try:
-        yield Signer(spool, key, clock_of(config.clock))
+        yield Signer(spool, key, clock)
     finally:
         spool.close()
 
