@@ -1,0 +1,110 @@
+"""Processes of the demonstration: started with their output in a file, stopped together, in reverse order."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, Self
+
+STOP_WAIT_S: Final = 15.0
+
+
+class DemoError(Exception):
+    """Something did not go as it should; the message says what, and where to look."""
+
+
+class Parts(AbstractContextManager["Parts"]):
+    """Everything that runs, and the one folder it runs in. Leaving the context stops it all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, name: str, argv: Sequence[str | Path]) -> Path:
+        """Start a process; the file with what it prints."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as out:
+            self._running[name] = subprocess.Popen(
+                [str(a) for a in argv], stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+            )
+        return log
+
+    def call(self, *argv: str | Path, codes: tuple[int, ...] = (0,)) -> str:
+        """Run a command to its end; what it printed. Raises DemoError with the whole output when it failed."""
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode not in codes:
+            raise DemoError(
+                f"{' '.join(str(a) for a in argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def answer(self, *argv: str | Path, codes: tuple[int, ...] = (0,)) -> Any:  # noqa: ANN401 - whatever JSON it is
+        """Run a command with --json; its last line, parsed."""
+        return json.loads(self.call(*argv, "--json", codes=codes).splitlines()[-1])
+
+    def look(self) -> None:
+        """Raise DemoError when something that should run has ended."""
+        for name, process in self._running.items():
+            if process.poll() not in (None, 0):
+                log = self.folder / f"{name}.log"
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+                raise DemoError(f"{name} ended with {process.returncode}; the end of {log}:\n{end}")
+
+    def wait_for(self, what: str, within_s: float, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so. Raises DemoError when it is not in time, or when a part has ended."""
+        deadline_s = time.monotonic() + within_s
+        while not is_so():
+            self.look()
+            if time.monotonic() > deadline_s:
+                raise DemoError(f"waited {within_s:.0f} s in vain for {what}; the logs are in {self.folder}")
+            time.sleep(0.1)
+
+    def stop(self, name: str | None = None) -> None:
+        """Stop one process, or all, the last started first."""
+        names = [name] if name else list(reversed(self._running))
+        for one in names:
+            self._running[one].terminate()
+        for one in names:
+            process = self._running.pop(one)
+            try:
+                process.wait(STOP_WAIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def program(name: str) -> Path:
+    """One of the project's commands, from the environment this runs in."""
+    return Path(sys.executable).with_name(name)
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on now, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on this loopback port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
