@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from edge_agent.clock import SystemClock
@@ -77,8 +78,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _export(args: argparse.Namespace) -> Exit:
     try:
         config = load(args.config)
-        spool = Spool(config.box.spool, box=config.box.id)
-        count = export(spool, args.output, unsent_only=not args.all)
+        with closing(Spool(config.box.spool, box=config.box.id, read_only=True)) as spool:
+            count = export(spool, args.output, unsent_only=not args.all)
     except ConfigurationError as wrong:
         return _fail(str(wrong), Exit.CONFIGURATION)
     except (SpoolError, OSError) as wrong:
@@ -98,9 +99,10 @@ def _receipt(args: argparse.Namespace) -> Exit:
         if config.uplink is None:
             return _fail(f"{args.config} has no [uplink] with the receiver_key to check a receipt", Exit.CONFIGURATION)
         receiver = PublicKey.load(config.uplink.receiver_key)
-        spool = Spool(config.box.spool, box=config.box.id)
         now_ms = SystemClock().utc_ms()
-        taken = take_receipts(spool, args.file, box=config.box.id, receiver=receiver, at_ms=now_ms)
+        with closing(Spool(config.box.spool, box=config.box.id)) as spool:
+            taken = take_receipts(spool, args.file, box=config.box.id, receiver=receiver, at_ms=now_ms)
+            unsent = spool.count_unsent()
     except ConfigurationError as wrong:
         return _fail(str(wrong), Exit.CONFIGURATION)
     except RefusedError as wrong:
@@ -108,7 +110,7 @@ def _receipt(args: argparse.Namespace) -> Exit:
     except (SpoolError, EvidenceError, OSError) as wrong:
         return _fail(str(wrong), Exit.HARDWARE)
     forked = sorted({stream for t in taken for stream in t.forked})
-    answer = {"receipts": len(taken), "unsent": spool.count_unsent(), "forked": forked}
+    answer = {"receipts": len(taken), "unsent": unsent, "forked": forked}
     if args.json:
         _print(json.dumps(answer))
     else:

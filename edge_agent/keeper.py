@@ -3,6 +3,9 @@
 One keeper, one thread. Once per commit interval it takes all readings that arrived, and in ONE transaction writes them
 into the journal, seals the windows that are due, and moves the heads. So a power cut costs at most one interval of
 readings, and a reading is never both lost and sealed, nor sealed twice.
+
+When the disk or the quota is full, readings wait in their windows; a window that is full then is emptied, and how many
+readings that cost is signed as soon as there is room.
 """
 
 import logging
@@ -10,6 +13,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Lock
 from typing import Any, Final
 from zlib import crc32
@@ -17,8 +21,9 @@ from zlib import crc32
 from edge_agent import __version__
 from edge_agent.config import Box
 from edge_agent.reading import Reading
-from edge_agent.signer import LastRun, Signer
-from edge_agent.spool import SpoolError, SpoolFullError
+from edge_agent.signer import LastRun, Signer, opening
+from edge_agent.spool import Head, SpoolDamagedError, SpoolError, SpoolFullError
+from edge_agent.wall import Step, Wall, is_after
 from edge_agent.window import Measured, Window
 from evidence.bodies import (
     HEADS_LIMIT,
@@ -32,26 +37,23 @@ from evidence.bodies import (
     Shutdown,
 )
 from evidence.judge import UNJUDGED, Judged
-from evidence.statement import ClockQuality
 
 PROCESS: Final = "poll"
 SOFTWARE: Final = f"qianliyan {__version__}"
-QUEUE_LIMIT: Final = 50_000
-"""Readings that wait for a commit, at most: minutes of the busiest box; beyond it the oldest are counted as lost."""
-PENDING_LIMIT: Final = 100_000
-"""Rows that wait for room in the journal, at most; beyond it they are kept in their windows alone."""
+QUEUE_LIMIT: Final = 10_000
+"""Readings that wait for the keeper, at most; beyond it the oldest are counted as lost."""
 CHANGE_SEAL_MS: Final = 30_000
 """A change of state is sealed at once, but a chattering machine at most this often."""
 LATENESS_MS: Final = 30_000
 """A window without any reading is sealed up to this long ago, so a late answer still finds its window open."""
-STEP_MS: Final = 1_000
-"""Wall against steady clock: a jump beyond this between two readings is a step, below it a slew."""
 CLEAR_JOURNAL_EVERY: Final = 30
 """Commits between two clearings of the journal."""
 ROOM_EVERY: Final = 10
 """Commits between two looks at the room that is left."""
 TIGHT: Final = 0.8
-"""Of the quota: from here on receipted statements are forgotten; with none left, minutes are kept, not samples."""
+"""Of the quota: from here on receipted statements are forgotten; with none left, minutes are kept, not samples …"""
+ROOMY: Final = 0.7
+"""… until so little is used again."""
 FORGET_AT_ONCE: Final = 2_000
 """Receipted statements deleted in one transaction."""
 
@@ -77,14 +79,16 @@ class _Stream:
     journal_after: int
     sealed_at_ms: int
     changed: bool = False
+    thinned: bool = False
+    """Whether minutes were sealed in place of samples, and that was said."""
     lost: _Lost | None = None
 
-    def lose(self, count: int, to_ms: int) -> None:
-        """Count readings as lost, from where the open window begins."""
-        if self.lost is None:
-            self.lost = _Lost(self.window.from_ms, to_ms, 0)
-        self.lost.count += count
-        self.lost.to_ms = max(self.lost.to_ms, to_ms)
+    def lose(self, lost: _Lost) -> None:
+        """Count readings as lost, until that is signed."""
+        if self.lost is not None:
+            from_ms, to_ms = min(lost.from_ms, self.lost.from_ms), max(lost.to_ms, self.lost.to_ms)
+            lost = _Lost(from_ms, to_ms, lost.count + self.lost.count)
+        self.lost = lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,7 @@ class _Sealed:
     stream: _Stream
     to_ms: int
     carry: Judged
+    thinned: bool = False
 
 
 class Keeper:
@@ -108,25 +113,24 @@ class Keeper:
         self._settings = settings
         self._box_settings = box_settings | {"software": SOFTWARE}
         self._queue: deque[Reading] = deque()
+        self._overflow: dict[str, _Lost] = {}
         self._queue_lock = Lock()
         self._streams: dict[str, _Stream] = {}
         self._pending: list[tuple[int, bytes]] = []
         self._journal_id = 0
-        self._offset_ms: int | None = None
-        self._stepped: tuple[int, int] | None = None
+        self._wall = Wall(self._clock)
         self._heartbeat_due_ms = 0
         self._commits = 0
-        self._keep: Keep | None = None
-        self._over_quota = False
-        self._is_full = False
+        self._thin = self._over_quota = self._in_trouble = False
 
     def deliver(self, reading: Reading) -> None:
         """Take a reading over; any thread may call. Never waits for the disk."""
         with self._queue_lock:
             if len(self._queue) >= QUEUE_LIMIT:
                 oldest = self._queue.popleft()
-                if (stream := self._streams.get(oldest.stream)) is not None:
-                    stream.lose(1, oldest.at_ms)
+                lost = self._overflow.setdefault(oldest.stream, _Lost(oldest.at_ms, oldest.at_ms, 0))
+                lost.to_ms = max(lost.from_ms, oldest.at_ms + 1)
+                lost.count += 1
             self._queue.append(reading)
 
     def start(self) -> None:
@@ -134,30 +138,19 @@ class Keeper:
 
         One transaction: a crash in the middle of it leaves everything for the next start. Raises SpoolError.
         """
+        self._spool.claim(PROCESS)
         self._spool.take_reserve()
-        now_ms = self._clock.utc_ms()
-        with self._spool.writing():
-            last_alive_ms = self._spool.last_alive_ms()
-            last = self._signer.begin_run(PROCESS)
-            self._begin_box(last, last_alive_ms)
-            self._journal_id = self._seal_leftovers()
-            for stream, settings in self._settings.items():
-                head = self._signer.begin_stream(stream, settings, last, now_ms=now_ms)
-                self._spool.set_measured(stream, until_ms=now_ms, carry=UNJUDGED, journal_after=self._journal_id)
-                self._streams[stream] = _Stream(
-                    id=head.id,
-                    window=Window(measured=Measured.from_settings(stream, settings), from_ms=now_ms),
-                    due_ms=now_ms + self._phase_ms(stream),
-                    journal_after=self._journal_id,
-                    sealed_at_ms=now_ms,
-                )
-            self._heartbeat()
-            self._spool.clear_journal(PROCESS, self._journal_id)
-        self._heartbeat_due_ms = now_ms + self._box.heartbeat_every_ms
+        try:
+            self._begin()
+        except SpoolFullError as full:
+            log.warning("%s; using the reserve", full)
+            self._spool.give_reserve()
+            self._spool.forget_receipted(at_most=FORGET_AT_ONCE)
+            self._begin()
         log.info("keeping streams=%d spool=%s", len(self._streams), self._box.spool)
 
     def run(self, stop: Event) -> None:
-        """Keep until `stop` is set; `finish` then seals the rest."""
+        """Keep until `stop` is set; `finish` then seals the rest. Raises SpoolDamagedError."""
         while not stop.wait(self._box.commit_every_ms / 1000):
             self.step()
 
@@ -165,20 +158,48 @@ class Keeper:
         """Keep everything that was delivered so far; windows that are due are sealed."""
         more = True
         while more:
-            more = self._take_in()
+            step = self._wall.look()
+            more = self._take_in(step)
             if not self._attempt(self._commit):
                 return
-            if self._stepped is not None and not self._attempt(self._follow_the_clock):
-                return
+            if step is not None and not more:
+                if not self._attempt(partial(self._follow_the_clock, step)):
+                    return
+                more = True  # what was measured in the new time waits
         if self._commits % ROOM_EVERY == 0:
             self._attempt(self._look_at_room)
 
     def finish(self, reason: str) -> None:
         """Seal every window and sign the shutdown, so that the next start need not guess."""
         self.step()
-        self._attempt(lambda: self._sign_off(reason))
+        self._attempt(partial(self._sign_off, reason))
 
     # Starting.
+
+    def _begin(self) -> None:
+        now_ms = self._clock.utc_ms()
+        streams: dict[str, _Stream] = {}
+        with self._spool.writing():
+            last_alive_ms = self._spool.last_alive_ms()
+            last = self._signer.begin_run(PROCESS)
+            self._begin_box(last, last_alive_ms)
+            journal_id = self._seal_leftovers()
+            for stream, settings in self._settings.items():
+                opens_ms = self._signer.begin_stream(stream, settings, last, now_ms=now_ms)
+                self._spool.set_measured(stream, until_ms=opens_ms, carry=UNJUDGED, journal_after=journal_id)
+                streams[stream] = _Stream(
+                    id=self._spool.head(stream).id,
+                    window=Window(measured=Measured.from_settings(stream, settings), from_ms=opens_ms),
+                    due_ms=now_ms + self._phase_ms(stream),
+                    journal_after=journal_id,
+                    sealed_at_ms=now_ms,
+                )
+            self._heartbeat()
+            self._spool.keep("alive_ms", str(now_ms).encode())
+            self._spool.clear_journal(PROCESS, journal_id)
+            # power fails here: the next start finds everything as this one did
+        self._streams, self._journal_id = streams, journal_id
+        self._heartbeat_due_ms = now_ms + self._box.heartbeat_every_ms
 
     def _begin_box(self, last: LastRun, last_alive_ms: int | None) -> None:
         box = self._box
@@ -204,13 +225,10 @@ class Keeper:
         for journal_id, _, rows in self._spool.read_journal(PROCESS):
             newest = journal_id
             for stream_id, row in rows:
-                head = heads[stream_id]
-                settings = self._spool.settings(head.stream)
-                if journal_id <= head.journal_after or settings is None or head.until_ms is None:
+                if journal_id <= heads[stream_id].journal_after:
                     continue
                 if stream_id not in windows:
-                    measured = Measured.from_settings(head.stream, settings)
-                    windows[stream_id] = Window(measured=measured, from_ms=head.until_ms, carried=head.carry)
+                    windows[stream_id] = self._left_window(heads[stream_id])
                 windows[stream_id].replay(row)
         for window in windows.values():
             stream, to_ms = window.measured.stream, window.end_ms
@@ -220,28 +238,40 @@ class Keeper:
             log.info("sealed what the last run left stream=%s rows=%d", stream, len(window.rows))
         return newest
 
+    def _left_window(self, head: Head) -> Window:
+        settings = self._spool.settings(head.stream)
+        if settings is None or head.until_ms is None:
+            raise SpoolDamagedError(
+                f"readings of {head.stream} lie in the spool, and nothing says how they were measured"
+            )
+        measured = Measured.from_settings(head.stream, settings)
+        return Window(measured=measured, from_ms=head.until_ms, carried=head.carry)
+
     def _phase_ms(self, stream: str) -> int:
         """Streams are sealed one after another, not all at once: each has its own place in the interval."""
         return 1 + crc32(stream.encode()) % self._box.seal_every_ms
 
     # Taking in.
 
-    def _take_in(self) -> bool:
-        """Put waiting readings into their windows, up to a step of the clock or a full window; whether more wait."""
-        simulated = self._clock.quality()[0] is ClockQuality.SIMULATED
+    def _take_in(self, step: Step | None) -> bool:
+        """Put readings into their windows, up to a full one or a step of the clock; whether more wait before it."""
+        with self._queue_lock:
+            overflow, self._overflow = self._overflow, {}
+        for name, lost in overflow.items():
+            if name in self._streams:
+                self._streams[name].lose(lost)
         while self._queue:
             reading = self._queue[0]
-            offset_ms = reading.at_ms - reading.steady_ms
-            before_ms, self._offset_ms = self._offset_ms, None if simulated else offset_ms
-            if before_ms is not None and not simulated and abs(offset_ms - before_ms) > STEP_MS:
-                self._stepped = (reading.steady_ms + before_ms, reading.at_ms)
-                return True
+            if step is not None and is_after(step, reading.at_ms, reading.steady_ms):
+                return False
             with self._queue_lock:
+                if self._queue[0] is not reading:  # it was lost this instant: too many wait
+                    continue
                 self._queue.popleft()
             stream = self._streams.get(reading.stream)
             if stream is None:
                 continue
-            row, changed = stream.window.add(reading)
+            row, changed = stream.window.add(reading, self._wall.stamp(reading.at_ms, reading.steady_ms))
             stream.changed |= changed
             self._pending.append((stream.id, row))
             if stream.window.is_full:
@@ -253,56 +283,62 @@ class Keeper:
     def _commit(self) -> None:
         now_ms = self._clock.utc_ms()
         due = [stream for stream in self._streams.values() if self._is_due(stream, now_ms)]
-        beats = now_ms >= self._heartbeat_due_ms
+        beats = not self._heartbeat_due_ms - self._box.heartbeat_every_ms <= now_ms < self._heartbeat_due_ms
         if not (self._pending or due or beats):
             return
         if self._over_quota:
             raise SpoolFullError(f"unsent statements fill the spool's quota of {self._box.disk_quota_bytes} bytes")
+        journal_id = self._journal_id
         with self._spool.writing():
             if self._pending:
-                self._journal_id = self._spool.write_journal(PROCESS, now_ms, self._pending)
-            sealed = [self._seal(stream, now_ms) for stream in due]
+                journal_id = self._spool.write_journal(PROCESS, now_ms, self._pending)
+            sealed = [self._seal(stream, now_ms, journal_id) for stream in due]
             if beats:
                 self._heartbeat()
             if self._commits % CLEAR_JOURNAL_EVERY == 0:
                 kept = [s.journal_after for s in self._streams.values() if s not in due]
-                self._spool.clear_journal(PROCESS, min(kept, default=self._journal_id))
+                self._spool.clear_journal(PROCESS, min([journal_id - 1, *kept]))  # the newest says when the box lived
             # power fails here: the readings since the last commit are lost, no more than one interval of them
         # power fails here: they are on the disk, sealed or in the journal
         self._pending.clear()
+        self._journal_id = journal_id
         self._take_over(sealed)
         if beats:
             self._heartbeat_due_ms = now_ms + self._box.heartbeat_every_ms
         self._commits += 1
 
-    def _follow_the_clock(self) -> None:
+    def _follow_the_clock(self, step: Step) -> None:
         """The wall clock was set: close every window in the old time, say so, and open them in the new."""
-        assert self._stepped is not None  # noqa: S101 - the caller looked
-        before_ms, after_ms = self._stepped
+        opened: list[_Sealed] = []
         with self._spool.writing():
-            sealed = [self._seal(stream, before_ms) for stream in self._streams.values()]
-            self._signer.append("box", ClockStep(before_ms=before_ms, after_ms=after_ms))
-            for done in sealed:
-                name = done.stream.window.measured.stream
-                if done.to_ms < after_ms:
-                    gap = Gap(from_ms=done.to_ms, to_ms=after_ms, reason=GapReason.CLOCK, lost=0)
+            self._signer.append("box", ClockStep(before_ms=step.before_ms, after_ms=step.after_ms))
+            for stream in self._streams.values():
+                until_ms = self._seal(stream, step.before_ms, self._journal_id).to_ms
+                name, opens_ms = stream.window.measured.stream, opening(until_ms, step.after_ms)
+                if until_ms < step.after_ms:
+                    gap = Gap(from_ms=until_ms, to_ms=step.after_ms, reason=GapReason.CLOCK, lost=0)
                     self._signer.append(name, gap)
-                self._spool.set_measured(name, until_ms=after_ms, carry=UNJUDGED, journal_after=self._journal_id)
+                self._spool.set_measured(name, until_ms=opens_ms, carry=UNJUDGED, journal_after=self._journal_id)
+                opened.append(_Sealed(stream=stream, to_ms=opens_ms, carry=UNJUDGED))
             self._heartbeat()
-        self._take_over([_Sealed(stream=done.stream, to_ms=after_ms, carry=UNJUDGED) for done in sealed])
-        self._heartbeat_due_ms = after_ms + self._box.heartbeat_every_ms
-        self._stepped = None
-        log.warning("the clock was set before_ms=%d after_ms=%d", before_ms, after_ms)
+            self._spool.clear_journal(PROCESS, self._journal_id)
+            self._spool.keep("alive_ms", str(step.after_ms).encode())
+            # power fails here: the next start seals the old windows, and signs a gap up to the new time
+        self._take_over(opened)
+        self._heartbeat_due_ms = step.after_ms + self._box.heartbeat_every_ms
+        self._wall.follow(step)
+        log.warning("the clock was set before_ms=%d after_ms=%d", step.before_ms, step.after_ms)
 
     def _sign_off(self, reason: str) -> None:
         now_ms = self._clock.utc_ms()
         with self._spool.writing():
-            sealed = [self._seal(stream, now_ms) for stream in self._streams.values()]
+            sealed = [self._seal(stream, now_ms, self._journal_id) for stream in self._streams.values()]
             self._heartbeat()
             self._signer.append("box", Shutdown(reason=reason))
             self._spool.keep("alive_ms", str(now_ms).encode())
             self._spool.clear_journal(PROCESS, self._journal_id)
             self._signer.end_run(PROCESS)
+        self._pending.clear()
         self._take_over(sealed)
         log.info("everything is sealed streams=%d", len(sealed))
 
@@ -311,20 +347,23 @@ class Keeper:
             return True
         return now_ms >= stream.due_ms or stream.window.is_full or stream.lost is not None
 
-    def _seal(self, stream: _Stream, now_ms: int) -> _Sealed:
+    def _seal(self, stream: _Stream, now_ms: int, journal_id: int) -> _Sealed:
         """Sign what was lost before, then the window, up to its last reading; without one, up to a while ago."""
         window = stream.window
-        name = window.measured.stream
-        if stream.lost is not None:
-            lost = stream.lost
+        name, carry, thinned = window.measured.stream, window.carried, stream.thinned
+        if (lost := stream.lost) is not None:
             gap = Gap(from_ms=lost.from_ms, to_ms=lost.to_ms, reason=GapReason.DISK_FULL, lost=lost.count)
             self._signer.append(name, gap)
         to_ms = window.end_ms if window.last_ms is not None else max(window.from_ms, now_ms - LATENESS_MS)
-        body, carry = window.seal(to_ms, keep=self._keep)
         if to_ms > window.from_ms:
+            thinned = self._thin and window.measured.keep is Keep.EVERY
+            if thinned and not stream.thinned:
+                gap = Gap(from_ms=window.from_ms, to_ms=to_ms, reason=GapReason.THINNED, lost=None)
+                self._signer.append(name, gap)
+            body, carry = window.seal(to_ms, keep=Keep.MINUTE if thinned else None)
             self._signer.append(name, body)
-        self._spool.set_measured(name, until_ms=to_ms, carry=carry, journal_after=self._journal_id)
-        return _Sealed(stream=stream, to_ms=to_ms, carry=carry)
+        self._spool.set_measured(name, until_ms=to_ms, carry=carry, journal_after=journal_id)
+        return _Sealed(stream=stream, to_ms=to_ms, carry=carry, thinned=thinned)
 
     def _take_over(self, sealed: list[_Sealed]) -> None:
         """After the commit: open the next windows where the sealed ones end."""
@@ -335,6 +374,7 @@ class Keeper:
             stream.sealed_at_ms = done.to_ms
             stream.due_ms = done.to_ms + self._box.seal_every_ms
             stream.changed = False
+            stream.thinned = done.thinned
             stream.lost = None
 
     def _heartbeat(self) -> None:
@@ -355,55 +395,56 @@ class Keeper:
         """Whether it went through; when it did not, nothing of it was kept and the readings wait in memory."""
         try:
             transaction()
-        except SpoolFullError as full:
-            self._make_room(full)
-            return False
+        except SpoolDamagedError:
+            raise
         except SpoolError as wrong:
-            log.error("cannot keep readings, they wait in memory: %s", wrong)  # noqa: TRY400 - the message is whole
+            log.log(
+                logging.DEBUG if self._in_trouble else logging.ERROR,
+                "cannot keep readings, they wait in memory: %s",
+                wrong,
+            )
+            self._in_trouble = True
+            if isinstance(wrong, SpoolFullError):
+                self._make_room()
             self._bound_memory()
             return False
-        if self._is_full and transaction == self._commit:
-            self._is_full = False
-            self._spool.take_reserve()
-            log.info("there is room again, keeping goes on")
+        if self._in_trouble and self._spool.take_reserve():
+            self._in_trouble = False
+            log.info("keeping goes on, nothing waits in memory")
         return True
 
-    def _make_room(self, full: SpoolFullError) -> None:
-        log.log(logging.DEBUG if self._is_full else logging.ERROR, "%s", full)
-        self._is_full = True
-        self._spool.give_reserve()
+    def _make_room(self) -> None:
+        if not self._over_quota:
+            self._spool.give_reserve()
         try:
-            self._over_quota = self._over_quota and self._spool.forget_receipted(at_most=FORGET_AT_ONCE) == 0
+            forgot = self._spool.forget_receipted(at_most=FORGET_AT_ONCE)
         except SpoolError as still:
             log.debug("still no room: %s", still)
-        self._bound_memory()
+        else:
+            self._over_quota = self._over_quota and forgot == 0
 
     def _bound_memory(self) -> None:
         """Full windows are emptied and counted as lost; the count is signed as soon as there is room."""
-        for stream in self._streams.values():
+        full = [stream for stream in self._streams.values() if stream.window.is_full]
+        for stream in full:
             window = stream.window
-            if window.is_full:
-                stream.lose(len(window.rows), window.end_ms)
-                stream.window = Window(measured=window.measured, from_ms=window.end_ms)
-        if len(self._pending) > PENDING_LIMIT:
-            self._pending.clear()
+            stream.lose(_Lost(window.from_ms, window.end_ms, len(window.rows)))
+            stream.window = Window(measured=window.measured, from_ms=window.end_ms)
+            stream.changed = False
+        if full:
+            gone = {stream.id for stream in full}
+            self._pending = [row for row in self._pending if row[0] not in gone]
 
     def _look_at_room(self) -> None:
         """Forget receipted statements when the quota is nearly used; with none left, keep less, and say so."""
         quota = self._box.disk_quota_bytes
-        if self._spool.used_bytes() < TIGHT * quota:
-            self._keep = None
-            return
-        if self._spool.forget_receipted(at_most=FORGET_AT_ONCE):
+        used = self._spool.used_bytes()
+        if used >= TIGHT * quota and self._spool.forget_receipted(at_most=FORGET_AT_ONCE):
             log.info("forgot receipted statements for room")
-            return
-        if self._keep is None:
-            self._keep = Keep.MINUTE
-            now_ms = self._clock.utc_ms()
-            with self._spool.writing():
-                for name, stream in self._streams.items():
-                    if stream.window.measured.keep is Keep.EVERY:
-                        gap = Gap(from_ms=now_ms, to_ms=now_ms, reason=GapReason.THINNED, lost=None)
-                        self._signer.append(name, gap)
-            log.warning("little room is left and nothing is receipted: minutes are kept instead of samples")
-        self._over_quota = self._spool.used_bytes() >= quota
+            used = self._spool.used_bytes()
+        elif used >= TIGHT * quota and not self._thin:
+            self._thin = True
+            log.warning("little room is left and nothing is receipted: minutes are kept in place of samples")
+        if used < ROOMY * quota:
+            self._thin = False
+        self._over_quota = used >= quota

@@ -7,6 +7,7 @@ refusals: it says nothing about what the receiver holds.
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -71,7 +72,7 @@ class _Arrived:
 
     def on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         if len(message.payload) <= RECEIPT_LIMIT:
-            self.messages.append(message.payload)
+            self.messages.append(bytes(message.payload))
 
     def on_publish(
         self, _client: paho.Client, _data: object, _mid: int, reason: ReasonCode, _properties: object
@@ -111,7 +112,10 @@ class Connection:
 
         Raises UplinkError when the connection is lost.
         """
-        code = self._client.loop(timeout=wait_s)
+        try:
+            code = self._client.loop(timeout=wait_s)
+        except (OSError, ValueError) as cause:  # a socket that paho itself had just closed
+            raise UplinkError(f"the connection broke: {cause}") from cause
         if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or self._arrived.lost is not None:
             raise UplinkError(self._arrived.lost or paho.error_string(code))
         return self._arrived.take()
@@ -157,14 +161,14 @@ def _tls(broker: Broker) -> ssl.SSLContext:
 
 
 def _receive_limit() -> Properties:
-    properties: Any = Properties(PacketTypes.CONNECT)
+    properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.MaximumPacketSize = RECEIPT_LIMIT + PACKET_OVERHEAD
     return properties  # type: ignore[no-any-return]
 
 
 def _drop(client: paho.Client) -> None:
     client.on_disconnect = None
-    client.disconnect()
-    socket = client.socket()
-    if socket is not None:
-        socket.close()
+    with suppress(OSError, ValueError):
+        client.disconnect()
+        client.loop(timeout=0.01)
+    client._reset_sockets()  # noqa: SLF001 - paho has no public way to close what a failed connection left open

@@ -6,12 +6,12 @@ exit code, and is started again.
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final
@@ -19,7 +19,7 @@ from typing import Final
 from edge_agent.clock import Clock, SystemClock, clock_of
 from edge_agent.config import Config, ConfigurationError, load, settings_of
 from edge_agent.signer import Signer
-from edge_agent.spool import Spool, SpoolError
+from edge_agent.spool import Spool, SpoolDamagedError, SpoolError, put_aside
 from evidence.errors import EvidenceError
 from evidence.exits import Exit
 from evidence.keys import PublicKey, SigningKey
@@ -37,24 +37,27 @@ def poll(config: Config, stop: Event) -> Exit:
     from edge_agent.keeper import Keeper
     from edge_agent.poll import poll_config
 
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            poll_config(config, signer.clock, keeper.deliver, stop)
+        except Exception as wrong:  # noqa: BLE001 - the top of a thread: told below
+            failed.append(wrong)
+            stop.set()
+
     with _signer(config, clock=clock_of(config.clock)) as signer:
         settings = {machine.stream: settings_of(machine) for machine in config.machines}
         keeper = Keeper(signer, config.box, settings, settings_of(config.box))
         keeper.start()
-        failed: list[BaseException] = []
-
-        def ask() -> None:
-            try:
-                poll_config(config, signer.clock, keeper.deliver, stop)
-            except Exception as wrong:  # noqa: BLE001 - the top of a thread: told below
-                failed.append(wrong)
-                stop.set()
-
         asking = Thread(target=ask, name="poll")
         asking.start()
-        keeper.run(stop)
-        asking.join()
-        keeper.finish("stopped as told" if not failed else "asking failed")
+        try:
+            keeper.run(stop)
+        finally:
+            stop.set()  # whatever ended the keeper, nobody asks for nothing
+            asking.join()
+        keeper.finish("asking failed" if failed else "stopped as told")
     if failed:
         raise failed[0]
     return Exit.OK
@@ -87,6 +90,7 @@ def sync(config: Config, stop: Event, *, once_within_s: float | None = None) -> 
     clock = SystemClock()
     spool = Spool(config.box.spool, box=config.box.id)
     try:
+        spool.claim("sync")
         sender = Sync(
             spool,
             Broker(
@@ -162,16 +166,25 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _command(subparsers, "run", "poll, watch and sync together, for a desk", lambda c, _, s: run(c, s))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stopping:
-    """SIGTERM and SIGINT set `stop`; a second SIGINT interrupts."""
+def _stop_on_signals(stop: Event) -> None:
+    """SIGTERM and SIGINT set `stop`; a second SIGINT ends the process at once.
 
-    stop: Event
+    By a thread that waits for them: an Event that is set inside a signal handler can lock up, when the signal came
+    while the main thread was about to wait for that very Event.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)  # inherited by every thread that starts from here on
+    Thread(target=_await_signals, args=(stop,), name="signals", daemon=True).start()
 
-    def __call__(self, number: int, _frame: object) -> None:
-        if self.stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.stop.set()
+
+_STOPPING: Final = frozenset((signal.SIGTERM, signal.SIGINT))
+
+
+def _await_signals(stop: Event) -> None:
+    while True:
+        number = signal.sigwait(_STOPPING)
+        if stop.is_set() and number == signal.SIGINT:
+            os._exit(130)  # at any instant as safe as a power cut
+        stop.set()
 
 
 def _command(
@@ -185,20 +198,33 @@ def _command(
 
     def start(args: argparse.Namespace) -> Exit:
         stop = Event()
-        stopping = _Stopping(stop)
-        signal.signal(signal.SIGTERM, stopping)
-        signal.signal(signal.SIGINT, stopping)
         try:
-            return main(load(args.config), args, stop)
-        except ConfigurationError as wrong:
+            config = load(args.config)
+            _stop_on_signals(stop)
+            return main(config, args, stop)
+        except (ConfigurationError, EvidenceError) as wrong:
             log.error("%s", wrong)  # noqa: TRY400 - the message is whole
             return Exit.CONFIGURATION
-        except (SpoolError, EvidenceError) as wrong:
+        except SpoolDamagedError as wrong:
             log.error("%s", wrong)  # noqa: TRY400 - the message is whole
-            return Exit.HARDWARE if isinstance(wrong, SpoolError) else Exit.CONFIGURATION
+            return _make_way(config.box.spool)
+        except SpoolError as wrong:
+            log.error("%s", wrong)  # noqa: TRY400 - the message is whole
+            return Exit.HARDWARE
 
     parser.set_defaults(run=start)
     return parser
+
+
+def _make_way(spool: Path) -> Exit:
+    """A box must not stand still for a damaged spool: it is kept as evidence, and the next start begins a new one."""
+    try:
+        aside = put_aside(spool, at_ms=SystemClock().utc_ms())
+    except OSError as wrong:
+        log.error("cannot put the damaged spool aside: %s", wrong)  # noqa: TRY400 - the message is whole
+    else:
+        log.error("what was not sent lies in %s: keep it as evidence; the next start begins a new spool", aside)
+    return Exit.HARDWARE
 
 
 @contextmanager

@@ -72,14 +72,26 @@ class Signer:
         """Note that this process stopped as it was told to."""
         self.spool.keep(f"end {process}", CLEAN)
 
-    def begin_stream(self, stream: str, settings: dict[str, Any], last: LastRun, *, now_ms: int) -> Head:
-        """Sign what a new run of a stream begins with: the gap since the last, and the settings where they are new."""
+    def begin_stream(self, stream: str, settings: dict[str, Any], last: LastRun, *, now_ms: int) -> int:
+        """Sign what a new run of a stream begins with: the gap since the last, and the settings where they are new.
+
+        Returns when its first window opens.
+        """
         head = self.spool.head(stream)
-        if head.until_ms is not None and head.until_ms < now_ms:
-            reason = last.gap_reason(self._boot)
-            lost = 0 if last.clean else None
-            head = self.append(stream, Gap(from_ms=head.until_ms, to_ms=now_ms, reason=reason, lost=lost))
+        if head.until_ms is not None:
+            self.append(stream, self._gap_since(head.until_ms, now_ms, last))
         configuration = Configuration(settings=settings)
         if head.config != sha256(configuration.encoded).digest():
-            head = self.append(stream, configuration)
-        return head
+            self.append(stream, configuration)
+        return opening(head.until_ms, now_ms)
+
+    def _gap_since(self, until_ms: int, now_ms: int, last: LastRun) -> Gap:
+        if until_ms > now_ms:  # the clock is behind what it said before: how long it was, nobody can say
+            return Gap(from_ms=now_ms, to_ms=now_ms, reason=GapReason.CLOCK, lost=None)
+        lost = 0 if last.clean else None
+        return Gap(from_ms=until_ms, to_ms=now_ms, reason=last.gap_reason(self._boot), lost=lost)
+
+
+def opening(until_ms: int | None, now_ms: int) -> int:
+    """When a window that begins anew opens: never where the one before ended, or judging would seem to go on."""
+    return now_ms + 1 if until_ms == now_ms else now_ms

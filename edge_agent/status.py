@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 import sys
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,7 +41,9 @@ class Status:
 
     box: str
     running: bool
-    """Whether `poll` was started and not yet stopped as told."""
+    """Whether `poll` was started and not yet stopped as told; a killed one shows by `alive_ms`."""
+    alive_ms: int | None
+    """When anything was last kept."""
     now_ms: int
     clock: str
     clock_error_ms: int | None
@@ -57,20 +60,22 @@ class Status:
 def status_of(config: Config, spool: Spool, clock: Clock) -> Status:
     """Everything at once; reads only. Raises SpoolError."""
     last = _last_rows(spool)
+    unsent = spool.unsent_by_stream()
     quality, error_ms = clock.quality()
     receipt = spool.kept("receipt_ms")
     return Status(
         box=config.box.id,
         running=spool.kept(f"end {PROCESS}") == RUNNING,
+        alive_ms=spool.last_alive_ms(),
         now_ms=clock.utc_ms(),
         clock=quality.name,
         clock_error_ms=error_ms,
         spool_bytes=spool.used_bytes(),
         disk_free_bytes=shutil.disk_usage(config.box.spool.parent).free,
-        unsent=spool.count_unsent(),
+        unsent=sum(unsent.values()),
         refused=len(spool.asides()),
         receipt_ms=int(receipt) if receipt else None,
-        streams=tuple(_stream(head, last.get(head.id, _Last())) for head in spool.heads()),
+        streams=tuple(_stream(head, last.get(head.id, _Last()), unsent[head.stream]) for head in spool.heads()),
     )
 
 
@@ -94,11 +99,11 @@ def _last_rows(spool: Spool) -> dict[int, _Last]:
     return last
 
 
-def _stream(head: Head, last: _Last) -> StreamStatus:
+def _stream(head: Head, last: _Last, unsent: int) -> StreamStatus:
     return StreamStatus(
         stream=head.stream,
         statements=head.next_n,
-        unsent=head.next_n - head.receipted_below,
+        unsent=unsent,
         signed_until_ms=head.until_ms,
         last_asked_ms=last.asked_ms,
         last_good_ms=last.good_ms,
@@ -122,8 +127,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _run(args: argparse.Namespace) -> Exit:
     try:
         config = load(args.config)
-        spool = Spool(config.box.spool, box=config.box.id, read_only=True)
-        status = status_of(config, spool, SystemClock())
+        with closing(Spool(config.box.spool, box=config.box.id, read_only=True)) as spool:
+            status = status_of(config, spool, SystemClock())
     except ConfigurationError as wrong:
         sys.stderr.write(f"edge-agent status: {wrong}\n")
         return Exit.CONFIGURATION
@@ -140,8 +145,9 @@ def _run(args: argparse.Namespace) -> Exit:
 
 def _render(status: Status) -> str:
     error = "error unknown" if status.clock_error_ms is None else f"within {status.clock_error_ms} ms"
+    polling = "polling" if status.running else "not polling"
     lines = [
-        f"box      {status.box}, {'polling' if status.running else 'not polling'}",
+        f"box      {status.box}, {polling}, something was kept {_ago(status.alive_ms, status.now_ms)}",
         f"clock    {status.clock}, {error}",
         f"disk     {status.disk_free_bytes // 1_000_000} MB free, spool {status.spool_bytes // 1000} kB",
         f"unsent   {status.unsent} statements, last receipt {_ago(status.receipt_ms, status.now_ms)}",

@@ -3,27 +3,34 @@
 What was sealed since the connection began goes first (live); what was left over goes in between, oldest first, at a
 bounded rate (backlog). Nothing is remembered of what was sent: after every reconnection the receiver is asked what it
 holds (an empty batch), and only what no receipt covers is sent.
+
+How much may be on its way without a receipt begins small, doubles with every receipt, and shrinks when one fails to
+come: a slow link is never given more than it can carry in the time that a receipt may take.
 """
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
 
 from edge_agent.mqtt import Broker, Connection, UplinkError, connect
-from edge_agent.spool import Spool, SpoolError, Unsent
-from evidence.chain import Segment
+from edge_agent.spool import ReceiptTaken, Spool, SpoolDamagedError, SpoolError, Unsent
 from evidence.errors import RefusedError
 from evidence.keys import PublicKey
-from evidence.receipt import open_receipt
+from evidence.receipt import Receipt, open_receipt
 from evidence.statement import BATCH_LIMIT
 
 BATCH_STATEMENTS: Final = 200
 """Statements in one batch, at most."""
-OUTSTANDING_LIMIT: Final = 800
+OUTSTANDING_STATEMENTS: Final = 800
 """Statements sent and not yet receipted, at most."""
+FIRST_WINDOW_BYTES: Final = 64 * 1024
+"""Bytes of them, at the beginning …"""
+SMALLEST_WINDOW_BYTES: Final = 16 * 1024
+LARGEST_WINDOW_BYTES: Final = 4 * 1024 * 1024
+"""… and at most; so much memory may the uplink take."""
 RECEIPT_WAIT_S: Final = 30.0
 """A receipt that takes longer means that the link swallows what is sent: connect anew."""
 PUMP_S: Final = 0.1
@@ -33,72 +40,104 @@ LONGEST_BACKOFF_S: Final = 30.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A statement on its way."""
+
+    stream: str
+    n: int
+    size: int
+    at_s: float
+
+
+@dataclass(slots=True, kw_only=True)
 class Sending:
     """What is to be sent over one connection; pure but for the spool that it asks."""
 
     boundary: int
     """Statements up to this id were sealed before the connection: they are backlog."""
-    live_after: int = field(init=False)
-    backlog_after: int = 0
+    backlog_after: int
+    """No statement up to this id is unsent."""
+    room: int
+    """Bytes that fit in one batch."""
+    window_bytes: int = FIRST_WINDOW_BYTES
     credit: float = 0.0
     """Backlog statements that may be sent now."""
-    outstanding: dict[int, float] = field(default_factory=dict)
-    """Statement id to when it was sent, in seconds of the caller's clock."""
-    places: dict[int, tuple[str, int]] = field(default_factory=dict)
-    """Outstanding statement id to its (stream, n)."""
-    covered: dict[str, list[Segment]] = field(default_factory=dict)
+    outstanding: dict[int, _Sent] = field(default_factory=dict)
+    """By statement id."""
+    too_large: list[Unsent] = field(default_factory=list)
+    """Passed over because the broker takes no message of that size; the caller tells and empties it."""
+    live_after: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.live_after = self.boundary
 
-    def next_batch(self, spool: Spool, *, room: int) -> list[Unsent]:
-        """The statements to send now: live ones, else backlog within the credit. At most `room` bytes together."""
-        allowed = min(BATCH_STATEMENTS, OUTSTANDING_LIMIT - len(self.outstanding))
+    def next_batch(self, spool: Spool) -> list[Unsent]:
+        """The statements to send now: live ones, else backlog within the credit."""
+        allowed = min(BATCH_STATEMENTS, OUTSTANDING_STATEMENTS - len(self.outstanding))
         if allowed <= 0:
             return []
         live = spool.unsent(after=self.live_after, up_to=spool.newest_id(), at_most=allowed)
         if live:
-            batch = self._fit(live, room)
-            self.live_after = batch[-1].id if batch else self.live_after
-            return [s for s in batch if not self._is_covered(s.stream, s.n)]
+            batch, self.live_after = self._fitting(live, self.live_after)
+            return batch
         allowed = min(allowed, int(self.credit))
         if allowed <= 0 or self.backlog_after >= self.boundary:
             return []
         backlog = spool.unsent(after=self.backlog_after, up_to=self.boundary, at_most=allowed)
-        batch = self._fit(backlog, room)
-        self.backlog_after = batch[-1].id if batch else self.boundary
-        missing = [s for s in batch if not self._is_covered(s.stream, s.n)]
-        self.credit -= len(missing)
-        return missing
+        if not backlog:
+            self.backlog_after = self.boundary
+            return []
+        batch, self.backlog_after = self._fitting(backlog, self.backlog_after)
+        self.credit -= len(batch)
+        return batch
 
-    def sent(self, batch: list[Unsent], now_s: float) -> None:
+    def sent(self, batch: Iterable[Unsent], now_s: float) -> None:
         """Note what went out."""
-        for statement in batch:
-            self.outstanding[statement.id] = now_s
-            self.places[statement.id] = (statement.stream, statement.n)
+        for one in batch:
+            self.outstanding[one.id] = _Sent(one.stream, one.n, len(one.encoded), now_s)
 
-    def receipted(self, covered: dict[str, list[Segment]], *, all_settled: bool) -> None:
-        """Note what a receipt covers; `all_settled`: some were refused for good, so none is waited for any longer."""
-        self.covered |= covered
-        done = [id_ for id_, place in self.places.items() if all_settled or self._is_covered(*place)]
-        for id_ in done:
-            del self.outstanding[id_], self.places[id_]
+    def receipted(self, receipt: Receipt, taken: ReceiptTaken) -> None:
+        """Note what a receipt settles: what need not be waited for any longer.
+
+        That is what it refuses, and whatever lies in one of its segments, also in one of another history: the receipt
+        cannot tell which of the two statements of a fork are held, so they are sent once a connection.
+        """
+        segments = {heard.stream: heard.segments for heard in receipt.streams}
+        refused = {(aside.stream, aside.n) for aside in taken.refused}
+        settled = [
+            id_
+            for id_, sent in self.outstanding.items()
+            if (sent.stream, sent.n) in refused
+            or any(s.first <= sent.n <= s.last for s in segments.get(sent.stream, ()))
+        ]
+        for id_ in settled:
+            del self.outstanding[id_]
+        if settled:
+            self.window_bytes = min(2 * self.window_bytes, LARGEST_WINDOW_BYTES)
 
     def waiting_since_s(self) -> float | None:
         """When the oldest statement without a receipt was sent."""
-        return min(self.outstanding.values(), default=None)
+        return min((sent.at_s for sent in self.outstanding.values()), default=None)
 
-    def _is_covered(self, stream: str, n: int) -> bool:
-        return any(segment.first <= n <= segment.last for segment in self.covered.get(stream, ()))
+    def _fitting(self, statements: list[Unsent], reached: int) -> tuple[list[Unsent], int]:
+        """The first of these that fit into a batch and the window, and up to which id all are dealt with.
 
-    def _fit(self, statements: list[Unsent], room: int) -> list[Unsent]:
-        size = 0
-        for i, statement in enumerate(statements):
-            size += len(statement.encoded)
-            if size > room and i:
-                return statements[:i]
-        return statements
+        One alone may always go: it is larger than the window, not than the link.
+        """
+        left = min(self.room, self.window_bytes - sum(sent.size for sent in self.outstanding.values()))
+        batch: list[Unsent] = []
+        for one in statements:
+            size = len(one.encoded)
+            if size > self.room:
+                self.too_large.append(one)
+            elif size <= left or not (batch or self.outstanding):
+                batch.append(one)
+                left -= size
+            else:
+                break
+            reached = one.id
+        return batch, reached
 
 
 class Sync:
@@ -114,11 +153,13 @@ class Sync:
         backlog_per_s: int,
         now_s: Callable[[], float],
         utc_ms: Callable[[], int],
+        receipt_wait_s: float = RECEIPT_WAIT_S,
     ) -> None:
         """`now_s` is a steady clock in seconds, `utc_ms` the wall clock."""
         self._spool, self._broker, self._box, self._receiver = spool, broker, box, receiver
-        self._backlog_per_s = backlog_per_s
+        self._backlog_per_s, self._receipt_wait_s = backlog_per_s, receipt_wait_s
         self._now_s, self._utc_ms = now_s, utc_ms
+        self._window_bytes = FIRST_WINDOW_BYTES
         self._trouble: str | None = None
 
     def run(self, stop: Event) -> None:
@@ -127,11 +168,9 @@ class Sync:
         while not stop.is_set():
             began_s = self._now_s()
             try:
-                connection = connect(self._broker, self._box, now_s=self._now_s)
-                try:
-                    self._use(connection, stop)
-                finally:
-                    connection.close()
+                self._connect_and_use(stop)
+            except SpoolDamagedError:
+                raise
             except (UplinkError, SpoolError) as trouble:
                 self._note(str(trouble))
             if self._now_s() - began_s > LONGEST_BACKOFF_S:
@@ -142,23 +181,29 @@ class Sync:
     def send_all(self, *, within_s: float) -> int:
         """Send until every statement is receipted or the time is over; how many are left. Raises UplinkError."""
         deadline_s = self._now_s() + within_s
-        connection = connect(self._broker, self._box, now_s=self._now_s)
-        try:
-            self._use(connection, Event(), until=lambda: self._spool.count_unsent() == 0 or self._now_s() > deadline_s)
-        finally:
-            connection.close()
+        self._connect_and_use(Event(), until=lambda: self._spool.count_unsent() == 0 or self._now_s() > deadline_s)
         return self._spool.count_unsent()
 
-    def _use(self, connection: Connection, stop: Event, until: Callable[[], bool] = lambda: False) -> None:
-        sending = Sending(boundary=self._spool.newest_id())
-        room = min(BATCH_LIMIT, connection.packet_limit or BATCH_LIMIT)
+    def _connect_and_use(self, stop: Event, until: Callable[[], bool] = lambda: False) -> None:
+        connection = connect(self._broker, self._box, now_s=self._now_s)
+        try:
+            self._use(connection, stop, until)
+        finally:
+            connection.close()
+
+    def _use(self, connection: Connection, stop: Event, until: Callable[[], bool]) -> None:
+        sending = Sending(
+            boundary=self._spool.newest_id(),
+            backlog_after=self._spool.first_unsent_id() - 1,
+            room=min(BATCH_LIMIT, connection.packet_limit or BATCH_LIMIT),
+            window_bytes=self._window_bytes,
+        )
         connection.send(b"")  # asks for a receipt of everything
         asked_s = before_s = self._now_s()
         answered = False
         batch: list[Unsent] = []
         while not stop.is_set() and not until():
             messages, refusals = connection.pump(0.0 if batch else PUMP_S)
-            batch = []
             for message in messages:
                 answered = self._take(message, sending) or answered
             if refusals:
@@ -166,16 +211,19 @@ class Sync:
             now_s = self._now_s()
             sending.credit = min(BATCH_STATEMENTS, sending.credit + (now_s - before_s) * self._backlog_per_s)
             before_s = now_s
-            waiting_s = asked_s if not answered else sending.waiting_since_s()
-            if waiting_s is not None and now_s - waiting_s > RECEIPT_WAIT_S:
-                raise UplinkError(
-                    f"no receipt for {RECEIPT_WAIT_S:.0f} s: the link or the receiver swallows what is sent"
-                )
-            if not answered:
-                continue
-            if batch := sending.next_batch(self._spool, room=room):
+            self._look_for_silence(now_s, sending.waiting_since_s() if answered else asked_s)
+            batch = sending.next_batch(self._spool) if answered else []
+            if batch:
                 connection.send(b"".join(statement.encoded for statement in batch))
                 sending.sent(batch, now_s)
+            self._tell_too_large(sending)
+
+    def _look_for_silence(self, now_s: float, since_s: float | None) -> None:
+        if since_s is not None and now_s - since_s > self._receipt_wait_s:
+            self._window_bytes = max(self._window_bytes // 4, SMALLEST_WINDOW_BYTES)
+            raise UplinkError(
+                f"no receipt for {self._receipt_wait_s:.0f} s: the link or the receiver swallows what is sent"
+            )
 
     def _take(self, message: bytes, sending: Sending) -> bool:
         """Take a receipt in; whether it was one. A wrong one changes nothing."""
@@ -188,19 +236,36 @@ class Sync:
             log.error("a receipt for another box was ignored box=%s", receipt.box)
             return False
         taken = self._spool.take_receipt(receipt, at_ms=self._utc_ms())
-        sending.receipted(taken.covered, all_settled=bool(taken.refused))
+        sending.receipted(receipt, taken)
+        self._window_bytes = sending.window_bytes
         for stream in taken.forked:
             log.error(
                 "FORK: the receiver holds another history of this stream; this spool was restored from a copy, or the"
                 " box was cloned. Both histories are kept as proof; call the operator. stream=%s",
                 stream,
             )
-        for reason in taken.refused:
-            log.error("the receiver refuses a statement for good, it was put aside: %s", reason)
+        for aside in taken.refused:
+            log.error(
+                "the receiver refuses a statement for good, it was put aside: %s stream=%s n=%d",
+                aside.reason,
+                aside.stream,
+                aside.n,
+            )
         if self._trouble is not None:
             log.info("the uplink works again")
             self._trouble = None
         return True
+
+    def _tell_too_large(self, sending: Sending) -> None:
+        for one in sending.too_large:
+            log.error(
+                "the broker takes messages of %d bytes, a statement has %d: raise its limit stream=%s n=%d",
+                sending.room,
+                len(one.encoded),
+                one.stream,
+                one.n,
+            )
+        sending.too_large.clear()
 
     def _note(self, trouble: str) -> None:
         """WARNING the first time, DEBUG until it heals."""

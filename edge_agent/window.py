@@ -23,15 +23,24 @@ from evidence.bodies import (
     Keep,
     Readings,
 )
-from evidence.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, spans_of
+from evidence.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, milli, spans_of
 
 MINUTE_MS: Final = 60_000
 ROWS_FULL: Final = ROWS_LIMIT - 96
 """At this many rows the window is sealed whatever the time."""
 BYTES_FULL: Final = 120 * 1024
-"""Likewise at this many bytes of rows: a statement has twice as much room."""
+"""Likewise at this many bytes of rows: a statement has twice as much room …"""
+MINUTES_BYTES_FULL: Final = 180 * 1024
+"""… and when the minutes in it could take up this many."""
 CHANGES_FULL: Final = SPANS_LIMIT // 2
 _ROW_LIMIT: Final = 16 * 1024
+_VALUE_BYTES: Final = 9
+"""One encoded value, at most …"""
+_MINUTE_BYTES: Final = 128
+"""… and what a minute takes besides its values: its time, what was asked and answered, and each kind of failure."""
+
+
+_OF_A_GAUGE: Final = (Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.LAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +52,11 @@ class KeptPoint:
     decimals: int
     is_gauge: bool
     """Whether a minute of it has a mean; of a counter or a state only the last value says something."""
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """What is kept of a minute."""
+        return _OF_A_GAUGE if self.is_gauge else (Aggregate.LAST,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +72,11 @@ class Measured:
     period_ms: int
     keep: Keep
     threshold: Threshold | None
+
+    @property
+    def minute_bytes(self) -> int:
+        """What one minute takes in a statement, at most."""
+        return _MINUTE_BYTES + _VALUE_BYTES * sum(len(point.aggregates) for point in self.points)
 
     @classmethod
     def from_settings(cls, stream: str, settings: Mapping[str, Any]) -> "Measured":
@@ -89,6 +108,8 @@ class Window:
     """Bytes of the rows."""
     last_ms: int | None = field(init=False, default=None)
     missed: int = field(init=False, default=0)
+    _minutes: int = field(init=False, default=0)
+    _minute: int = field(init=False, default=-1)
     _frames: tuple[Frame, ...] = field(init=False, default=())
     _frames_at_ms: int = field(init=False, default=0)
     _level: int | None = field(init=False)
@@ -102,16 +123,24 @@ class Window:
     @property
     def is_full(self) -> bool:
         """Whether it must be sealed now, whatever the time."""
-        return len(self.rows) >= ROWS_FULL or self.size >= BYTES_FULL or len(self.changes) >= CHANGES_FULL
+        return (
+            len(self.rows) >= ROWS_FULL
+            or self.size >= BYTES_FULL
+            or self._minutes * self.measured.minute_bytes >= MINUTES_BYTES_FULL
+            or len(self.changes) >= CHANGES_FULL
+        )
 
     @property
     def end_ms(self) -> int:
         """Just after the last reading; where the window begins when there is none."""
         return self.from_ms if self.last_ms is None else self.last_ms + 1
 
-    def add(self, reading: Reading) -> tuple[bytes, bool]:
-        """Take a reading in: (its row, whether the state is another now)."""
-        at_ms = max(reading.at_ms, self.from_ms, -1 if self.last_ms is None else self.last_ms + 1)
+    def add(self, reading: Reading, at_ms: int) -> tuple[bytes, bool]:
+        """Take in a reading of this instant: (its row, whether the state is another now).
+
+        One that is older than the window or its last row counts as just behind that.
+        """
+        at_ms = max(at_ms, self.end_ms)
         row = encode_row(at_ms, reading)
         if reading.frames and any(answer for _, answer in reading.frames):
             self._frames, self._frames_at_ms = reading.frames, at_ms
@@ -129,13 +158,15 @@ class Window:
         else:
             self.rows.append(row)
             self.size += len(row)
+            self._minutes += at_ms // MINUTE_MS != self._minute
+            self._minute = at_ms // MINUTE_MS
         self.last_ms = at_ms
         if self._level is None or self.measured.threshold is None:
             return False
-        power = values[self._level]
-        if power is not None:
-            power = _milli(power, self.measured.points[self._level].decimals)
-        self.judged, changes = judge(self.judged, at_ms, power, self.measured.threshold)
+        power_mw, point = values[self._level], self.measured.points[self._level]
+        if power_mw is not None:
+            power_mw = milli(power_mw, point.decimals) * (1000 if point.unit == "kW" else 1)
+        self.judged, changes = judge(self.judged, at_ms, power_mw, self.measured.threshold)
         self.changes += changes
         return self.judged.state is not before
 
@@ -211,14 +242,10 @@ def _every(rows: list[Row], points: tuple[KeptPoint, ...]) -> _Kept:
     )
 
 
-_OF_A_GAUGE: Final = (Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.LAST)
-
-
 def _by_minute(rows: list[Row], points: tuple[KeptPoint, ...]) -> _Kept:
-    shapes = [(p, _OF_A_GAUGE if p.is_gauge else (Aggregate.LAST,)) for p in points]
     columns = [
-        [Column(point=p.name, aggregate=a, unit=p.unit, decimals=p.decimals, values=[]) for a in aggregates]
-        for p, aggregates in shapes
+        [Column(point=p.name, aggregate=a, unit=p.unit, decimals=p.decimals, values=[]) for a in p.aggregates]
+        for p in points
     ]
     kept = _Kept(times_ms=[], columns=[c for of in columns for c in of], asked=[], answered=[], failures=[])
     for minute, (_, group) in enumerate(groupby(rows, key=lambda row: row[0] // MINUTE_MS)):
@@ -253,7 +280,3 @@ def _append(columns: list[Column], samples: tuple[int | None, ...]) -> None:
 def _mean(values: Sequence[int]) -> int:
     """Rounded half up, in integers."""
     return (2 * sum(values) + len(values)) // (2 * len(values))
-
-
-def _milli(value: int, decimals: int) -> int:
-    return int(value * 10 ** (3 - decimals)) if decimals <= 3 else int(value // 10 ** (decimals - 3))  # noqa: PLR2004 - milli
