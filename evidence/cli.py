@@ -9,19 +9,20 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from evidence import __version__
-from evidence.errors import EvidenceError, KeyFileError
+from evidence.errors import CopyError, EvidenceError, KeyFileError, StrangerError
 from evidence.exits import EXIT_CODES_HELP, Exit
 from evidence.files import PUBLIC, write_new
 from evidence.findings import Verdict
 from evidence.keys import Algorithm, PublicKey, SigningKey
 from evidence.shelf import Shelf
 from evidence.source import open_source
-from evidence.tell import findings_json, findings_text
+from evidence.tell import findings_json, findings_text, pulled_json, pulled_text
 from evidence.trust import Trust
 from evidence.verify import verify
 
@@ -43,10 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = _parser().parse_args(arguments)
         code: Exit = chosen.run(chosen)
         sys.stdout.flush()
-    except KeyFileError as wrong:
-        return _complain(wrong, Exit.CONFIGURATION)
     except EvidenceError as wrong:
-        return _complain(wrong, Exit.WRONG_OUT_THERE)
+        print(f"evidence: {wrong}", file=sys.stderr)
+        return next(code for error, code in _CODES if isinstance(wrong, error))
     except BrokenPipeError:
         # The reader of our output left; nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -57,9 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _complain(wrong: Exception, code: Exit) -> Exit:
-    print(f"evidence: {wrong}", file=sys.stderr)
-    return code
+_CODES: Final = (
+    (KeyFileError, Exit.CONFIGURATION),
+    (CopyError, Exit.CONFIGURATION),
+    (StrangerError, Exit.EVIDENCE_BROKEN),
+    (EvidenceError, Exit.WRONG_OUT_THERE),
+)
 
 
 # verify
@@ -104,6 +107,42 @@ def _show(chosen: argparse.Namespace) -> Exit:
         else:
             print(json.dumps(document.as_json(), ensure_ascii=False) if chosen.json else document.as_text())
     return code
+
+
+# pull
+
+
+def _pull(chosen: argparse.Namespace) -> Exit:
+    import random
+    import secrets
+
+    from evidence.feed import Feed, World  # TLS and all that: not for those who only verify
+    from evidence.pull import pull
+
+    shows = sys.stderr.isatty() and not chosen.json
+    world = World(now_s=lambda: int(time.time()), sleep_s=_sleep, chance=random.random, token_id=secrets.token_hex)
+    key = SigningKey.load(chosen.key)
+    roster_key = PublicKey.load(chosen.roster_key) if chosen.roster_key else None
+    pulled = pull(
+        Feed(chosen.url, bank=chosen.bank, key=key, world=world, ca=chosen.ca),
+        chosen.output,
+        fingerprint=chosen.receiver_fingerprint,
+        roster_key=roster_key,
+        progress=_pull_progress if shows else None,
+    )
+    if shows:
+        print("\r\033[K", end="", file=sys.stderr)
+    print(json.dumps(pulled_json(pulled)) if chosen.json else pulled_text(pulled, chosen.output))
+    return Exit.EVIDENCE_BROKEN if pulled.is_broken else Exit.OK
+
+
+def _sleep(wait_s: float) -> None:
+    print(f"the receiver does not answer; asking again in {wait_s:.0f} s", file=sys.stderr)
+    time.sleep(wait_s)
+
+
+def _pull_progress(new: int) -> None:
+    print(f"\r{new:,} statements pulled", end="", file=sys.stderr, flush=True)
 
 
 # keygen, fingerprint
@@ -158,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_verify(commands)
     _add_show(commands)
+    _add_pull(commands)
     _add_keygen(commands)
     _add_fingerprint(commands)
     return parser
@@ -227,6 +267,33 @@ one document, print it whole. Only what is well signed is shown; the rest is nam
     what = command.add_mutually_exclusive_group()
     what.add_argument("--receipts", dest="what", action="store_const", const="receipts", help="receipts, printed whole")
     what.add_argument("--rosters", dest="what", action="store_const", const="rosters", help="rosters, printed whole")
+
+
+def _add_pull(commands: Any) -> None:  # noqa: ANN401
+    command = _command(
+        commands,
+        "pull",
+        "keep a copy of what a receiver holds for you",
+        """Bring the copy in DIR up to date: every statement is verified as it arrives and kept byte for byte. It may be
+stopped at any time and run again. Exit code 1: the receiver cannot be reached; 5: it is another one, or something came
+that honest equipment does not send. Afterwards: evidence verify DIR --fingerprint F.""",
+        _pull,
+    )
+    command.add_argument("--url", required=True, metavar="URL", help="of the receiver, such as https://feed.example")
+    command.add_argument("--bank", required=True, metavar="ID", help="your name at the receiver")
+    command.add_argument("--key", type=Path, required=True, metavar="FILE", help="your private key (evidence keygen)")
+    command.add_argument(
+        "--receiver-fingerprint",
+        type=fingerprint,
+        required=True,
+        metavar="F",
+        help="the receiver's, compared by telephone or on paper",
+    )
+    command.add_argument(
+        "--roster-key", type=Path, metavar="FILE", help="the key that signs rosters, where it is not the receiver's"
+    )
+    command.add_argument("--ca", type=Path, metavar="FILE", help="a CA certificate for https, if not a public one")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the copy; begun if missing")
 
 
 def _add_keygen(commands: Any) -> None:  # noqa: ANN401

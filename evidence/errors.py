@@ -23,3 +23,11 @@ class KeyFileError(EvidenceError):
 
 class FeedError(EvidenceError):
     """The receiver's feed cannot be reached or does not answer as wire-format.md says."""
+
+
+class CopyError(EvidenceError):
+    """The directory is not a copy that can be gone on with."""
+
+
+class StrangerError(EvidenceError):
+    """The receiver is not the one whose fingerprint was given, or signs with a key that was not vouched for."""

@@ -15,7 +15,7 @@ def write_whole(path: Path, content: bytes, *, mode: int = PUBLIC) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            os.fchmod(descriptor, mode)
+            Path(name).chmod(mode)
             file.flush()
             os.fsync(descriptor)
         Path(name).replace(path)  # power fails before this: the old file stands, and a stray dot file
@@ -31,7 +31,7 @@ def write_new(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            os.fchmod(descriptor, mode)
+            Path(name).chmod(mode)
             file.flush()
             os.fsync(descriptor)
         path.hardlink_to(name)  # a link refuses to replace, where a rename would not
@@ -41,7 +41,9 @@ def write_new(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make names that were written in `directory` survive a power cut (fsync(2))."""
+    """Make names that were written in `directory` survive a power cut (fsync(2)); Windows has no such call."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -190,3 +190,28 @@ class Findings:
         """Whether every stream's box is vouched for by somebody the reader trusts."""
         vouched = {signer.box for signer in self.signers if signer.is_vouched}
         return bool(self.streams) and all(stream.box in vouched for stream in self.streams)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What one pull brought, and how the copy stands after it."""
+
+    receiver: str
+    fingerprint: str
+    new: int
+    repeated: int
+    aside: tuple[tuple[str, int], ...]
+    """(reason, how many)."""
+    held: int
+    """Statements in the copy."""
+    streams: int
+    holes: tuple[tuple[str, str, int, int], ...]
+    """(box, stream, first, last)."""
+    forks: tuple[tuple[str, str, int], ...]
+    """(box, stream, n)."""
+    receipts_refused: tuple[str, ...]
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something came that honest equipment does not produce."""
+        return bool(self.aside or self.forks or self.receipts_refused)

@@ -136,7 +136,7 @@ class SigningKey:
     def load(cls, path: Path) -> "SigningKey":
         """The key in a PKCS #8 PEM file. Raises KeyFileError that says what to do."""
         try:
-            mode = path.stat().st_mode & 0o077
+            mode = path.stat().st_mode & 0o077 if os.name == "posix" else 0
             pem = path.read_bytes()
         except OSError as cause:
             raise KeyFileError(f"cannot read the key file {path}: {cause.strerror}") from cause

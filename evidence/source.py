@@ -4,11 +4,10 @@ Nothing here is believed or decoded; the verifier asks for entries once in the f
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from evidence.bundle import Entry, index_bundle
 from evidence.errors import EvidenceError, MalformedError
@@ -46,7 +45,7 @@ class Files:
     aside: Path | None = None
     damaged: list[str] = field(default_factory=list)
     set_aside: int = 0
-    _descriptors: dict[int, int] = field(default_factory=dict)
+    _open_files: dict[int, BinaryIO] = field(default_factory=dict)
 
     def entries(self) -> Iterator[tuple[int, Entry, bytes]]:
         """All entries of all files; a file that is cut off ends there and is named in `damaged`."""
@@ -64,16 +63,17 @@ class Files:
     def content(self, place: int, length: int) -> bytes:
         """Read again what `entries` named; a file that shrank meanwhile gives less."""
         number = place >> _SHIFT
-        descriptor = self._descriptors.get(number)
-        if descriptor is None:
-            descriptor = self._descriptors[number] = os.open(self.files[number][0], os.O_RDONLY)
-        return os.pread(descriptor, length, place & ((1 << _SHIFT) - 1))
+        file = self._open_files.get(number)
+        if file is None:
+            file = self._open_files[number] = self.files[number][0].open("rb")
+        file.seek(place & ((1 << _SHIFT) - 1))
+        return file.read(length)
 
     def close(self) -> None:
         """Give the open files back."""
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
+        for file in self._open_files.values():
+            file.close()
+        self._open_files.clear()
 
 
 @dataclass(slots=True)

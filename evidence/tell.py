@@ -1,12 +1,14 @@
 """Findings for a person to read, ending in one plain sentence; and for a program. Pure."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from evidence.energy import Energy
-from evidence.findings import Findings, Signer, StreamFindings, Verdict, Voucher
+from evidence.findings import Findings, Pulled, Signer, StreamFindings, Verdict, Voucher
 from evidence.recompute import Counted, Hours, Recomputed
 from evidence.say import aligned, count, day, hours, kwh, lasting, short, to_json, when
+from evidence.source import ASIDE_FILE
 
 NAMED_IN_TEXT = 5
 """Of each kind of trouble, the text names so many; --json has more."""
@@ -47,6 +49,23 @@ def findings_json(findings: Findings) -> dict[str, Any]:
             told["recomputed"]["hours"] |= _hours_json(worked_out)
     vouched = {"vouched": findings.is_vouched, "missing": findings.missing, "refused_count": findings.refused_count}
     return {"verdict": findings.verdict.name, "sentence": sentence(findings), **vouched, **encoded}
+
+
+def pulled_text(pulled: Pulled, directory: Path) -> str:
+    """What a pull brought."""
+    lines = [f"receiver {pulled.receiver} {pulled.fingerprint}"]
+    lines += [f"REFUSED, kept in {ASIDE_FILE}: {times:,} x {reason}" for reason, times in pulled.aside]
+    lines += [f"FORK: {box} {stream}, a second history begins at n={n}" for box, stream, n in pulled.forks]
+    lines += [f"receipt refused: {reason}" for reason in pulled.receipts_refused]
+    lines += [f"missing so far: {box} {stream} n={first} to {last}" for box, stream, first, last in pulled.holes]
+    held = f"{count(pulled.held, 'statement')} of {count(pulled.streams, 'stream')} in {directory}"
+    lines.append(f"{pulled.new:,} new, {held}")
+    return "\n".join(lines)
+
+
+def pulled_json(pulled: Pulled) -> dict[str, Any]:
+    """The same for a program."""
+    return {"broken": pulled.is_broken, **to_json(pulled)}
 
 
 def _hours_json(worked_out: Hours) -> dict[str, Any]:
