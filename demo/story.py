@@ -13,67 +13,22 @@ import sys
 import tempfile
 import textwrap
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from demo.checks import differences, first_link, read_page
+from demo.machines import MACHINES, SILENT_FOR_S, box_toml, camera_toml
 from demo.parts import DemoError, Parts, free_ports, listens, program
 from demo.workshop import BAUD
 from edge_agent.clock import CatchUpClock, SystemClock
 
 BACK_S: Final = 86_400
 RATE: Final = 3_000
-SILENT_FOR_S: Final = 5 * 3_600
-"""The compressor's meter has been silent for so long."""
 CLIP_S: Final = 20
 BOX: Final = "box-0001"
 ENTERPRISE: Final = "恒力纺织 Hengli Textile"
 SITE: Final = "盛泽 Shengze"
 BANK: Final = "bank-of-suzhou"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """One machine of the workshop, as an installer would write it down, and what the bank should find."""
-
-    name: str
-    title: str
-    bus: str
-    unit: int
-    profile: str
-    running_above_w: int
-    idle_above_w: int
-    states: frozenset[str]
-    """Which states a day of it must show."""
-
-
-_ALL: Final = frozenset(("running", "idle", "stopped"))
-MACHINES: Final = (
-    Machine(
-        name="loom-01", title="1 号剑杆织机", bus="gateway", unit=1, profile="eastron_sdm630",
-        running_above_w=1_500, idle_above_w=100, states=_ALL,
-    ),
-    Machine(
-        name="texturing-01", title="1 号加弹机", bus="gateway", unit=2, profile="eastron_sdm630",
-        running_above_w=30_000, idle_above_w=500, states=frozenset(("running", "idle")),
-    ),
-    Machine(
-        name="moulding-01", title="1 号注塑机", bus="gateway", unit=3, profile="eastron_sdm630",
-        running_above_w=4_000, idle_above_w=500, states=_ALL,
-    ),
-    Machine(
-        name="warping-01", title="1 号整经机", bus="gateway", unit=4, profile="eastron_sdm630",
-        running_above_w=2_000, idle_above_w=200, states=_ALL,
-    ),
-    Machine(
-        name="compressor-01", title="1 号空压机", bus="compressors", unit=1, profile="eastron_sdm630",
-        running_above_w=15_000, idle_above_w=2_000, states=frozenset(("running", "idle", "unknown")),
-    ),
-    Machine(
-        name="knitting-01", title="1 号大圆机", bus="rs485", unit=1, profile="acrel_adw300",
-        running_above_w=1_200, idle_above_w=100, states=_ALL,
-    ),
-)  # fmt: skip
 
 
 def main() -> None:
@@ -194,7 +149,12 @@ class Story:
         )  # fmt: skip
         self.parts.wait_for("the machines", 20, lambda: '"ready"' in log.read_text())
         serial = json.loads(log.read_text().splitlines()[-1])["serial"]
-        (self._box / "box.toml").write_text(self._box_toml(serial), encoding="utf-8")
+        configuration = box_toml(
+            box=BOX, enterprise=ENTERPRISE, site=SITE, keys=self._box / "keys", spool=self._box / "spool.db",
+            mqtt=self._mqtt, started=now_ms, back=BACK_S, rate=RATE, gateway=self._gateway,
+            compressors=self._compressors, serial=serial, baud=BAUD,
+        )  # fmt: skip
+        (self._box / "box.toml").write_text(configuration, encoding="utf-8")
         self.say("six machines run behind real Modbus: five over TCP, one over RTU on a pseudo-terminal")
 
     def _play_the_day(self) -> None:
@@ -222,10 +182,8 @@ class Story:
         if self._truth or not truth.exists():
             return
         self._truth = json.loads(truth.read_text())
-        gate = self._truth["gates"][0]
-        line = [*gate["line"][0], *gate["line"][1]]
         with (self._box / "box.toml").open("a", encoding="utf-8") as file:
-            file.write(_CAMERA.format(clip=clip, gate=line, normal=gate["in_normal"]))
+            file.write(camera_toml(clip, self._truth["gates"][0]))
         self.parts.start("watch", [program("edge-agent"), "watch", "door", "--config", self._box / "box.toml"])
         self.say(f"a camera watches a gate: a rendered clip of {CLIP_S} s, as a camera would give it")
 
@@ -263,6 +221,24 @@ class Story:
 
     # What it says at its end.
 
+    def check(self) -> None:
+        """Hold what the bank found and the page shows against what is known. Raises DemoError with every difference."""
+        streams = {stream["stream"]: stream for stream in self._findings["streams"]}
+        wrong = list(differences(self._findings, streams, self._truth))
+        page = read_page(f"{self.url}/")
+        enterprise = read_page(self.url + first_link(page, "/e/"))
+        wrong += [f"the page does not show {m.title}" for m in MACHINES if m.title not in enterprise]
+        wrong += ["the page draws nothing"] if "<svg" not in enterprise else []
+        wrong += ["the page does not say that the clock was simulated"] if "演示时钟" not in enterprise else []
+        if wrong:
+            raise DemoError("what came out is not what went in:\n  " + "\n  ".join(wrong))
+        crossings = streams["gate/door"]["recomputed"]["counted"]
+        self.say(
+            f"checked: {len(MACHINES)} machines show the states and hours of their curves, the gate counted"
+            f" {crossings['came_in']} in and {crossings['went_out']} out as rendered, the page shows them,"
+            f" and the bank holds {self._findings['statements']} statements with nothing missing"
+        )
+
     def stay(self) -> None:
         """Go on living until Ctrl-C."""
         self.say(f"everything goes on; look at {self.url}/ and stop with Ctrl-C")
@@ -273,94 +249,3 @@ class Story:
     @property
     def _receiver_toml(self) -> Path:
         return self._receiver / "receiver.toml"
-
-    def _box_toml(self, serial: str) -> str:
-        keys = self._box / "keys"
-        machines = "".join(
-            _MACHINE.format(
-                name=m.name, title=m.title, bus=m.bus, unit=m.unit, profile=m.profile,
-                running=m.running_above_w, idle=m.idle_above_w,
-            )
-            for m in MACHINES
-        )  # fmt: skip
-        return _BOX.format(
-            box=BOX, enterprise=ENTERPRISE, site=SITE, keys=keys, spool=self._box / "spool.db", mqtt=self._mqtt,
-            started=self._started_at_ms, back=BACK_S, rate=RATE, gateway=self._gateway,
-            compressors=self._compressors, serial=serial, baud=BAUD,
-        ) + machines  # fmt: skip
-
-
-_BOX: Final = """\
-[box]
-id = "{box}"
-enterprise = "{enterprise}"
-site = "{site}"
-signing_key = "{keys}/signing.key"
-spool = "{spool}"
-commit_every_s = 0.1
-
-[uplink]
-host = "127.0.0.1"
-port = {mqtt}
-ca = "{keys}/ca.pem"
-cert = "{keys}/tls.pem"
-key = "{keys}/tls.key"
-receiver_key = "{keys}/receiver.pub"
-backlog_statements_per_s = 1000
-
-[clock]
-kind = "catch-up"
-started_at_ms = {started}
-back_s = {back}
-rate = {rate}
-
-[[bus]]
-name = "gateway"
-kind = "modbus-tcp"
-host = "127.0.0.1"
-port = {gateway}
-period_s = 30
-timeout_s = 0.3
-
-[[bus]]
-name = "compressors"
-kind = "modbus-tcp"
-host = "127.0.0.1"
-port = {compressors}
-period_s = 30
-timeout_s = 0.3
-
-[[bus]]
-name = "rs485"
-kind = "modbus-rtu"
-device = "{serial}"
-baud = {baud}
-period_s = 30
-timeout_s = 0.3
-"""
-
-_MACHINE: Final = """
-[[machine]]
-name = "{name}"
-title = "{title}"
-bus = "{bus}"
-unit = {unit}
-profile = "{profile}"
-points = ["voltage_l1", "active_power", "energy_import"]
-
-[machine.run_state]
-running_above_w = {running}
-idle_above_w = {idle}
-dwell_s = 60
-hold_s = 150
-"""
-
-_CAMERA: Final = """
-[[camera]]
-name = "door"
-title = "成品库门"
-source = "{clip}"
-gate = {gate}
-in_normal = {normal}
-pace = "live"
-"""
