@@ -1,4 +1,4 @@
-"""What the demonstration checks: the bank's findings against the machines' curves and the clip's truth, and the page."""
+"""What the demonstration checks: findings against the machines' curves and the clip's truth, and the page."""
 
 import html
 import re
