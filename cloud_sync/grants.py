@@ -71,9 +71,7 @@ def check_pattern(pattern: str) -> str:
     """The pattern, if it is one; raises MalformedError that says what it may be."""
     if pattern in _PATTERNS or STREAM.fullmatch(pattern):
         return pattern
-    raise MalformedError(
-        f"{pattern!r:.60} covers nothing: give a stream (machine/loom-1), one of {', '.join(_PATTERNS)}"
-    )
+    raise MalformedError(f"{pattern!r:.60} is neither a stream (machine/loom-1) nor one of {', '.join(_PATTERNS)}")
 
 
 def covers(grant: Grant, box: str, stream: str) -> bool:

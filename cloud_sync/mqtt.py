@@ -51,8 +51,8 @@ class Broker:
     cert: Path
     key: Path
     keepalive_s: int = KEEPALIVE_S
-    client_id: str = ""
-    """Mosquitto takes the certificate's common name instead (cloud_sync/broker.py)."""
+    client_id: str = "receiver"
+    """Not empty, and otherwise of no weight: the broker takes the certificate's common name (cloud_sync/broker.py)."""
     share: str = ""
     """The group of several receivers that divide the boxes' messages among them; empty: this one gets all."""
 

@@ -1,0 +1,148 @@
+"""The page's questions, answered from a real store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from cloud_sync.derive import DAY_MS
+from cloud_sync.page_view import Clear, PageView, Subject, Trouble
+from cloud_sync.pages import pages
+from cloud_sync.reports import Span, State
+from cloud_sync.sqlite_store import SqliteStore
+from cloud_sync.view import StoreView, name_of
+from evidence.bodies import Direction, Sight
+from evidence.statement import ClockQuality
+from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, WINDOW_MS, FakeBox
+from tests.world.visit import get
+
+JUDGED: dict[str, Any] = {
+    "strategy": "power_threshold",
+    "point": "active_power",
+    "running_above_mw": 3_000_000,
+    "idle_above_mw": 300_000,
+    "hysteresis_mw": 50_000,
+    "dwell_ms": 10_000,
+    "hold_ms": 30_000,
+}
+
+
+class World:
+    def __init__(self, path: Path) -> None:
+        self.store = SqliteStore(path / "receiver.sqlite")
+        self.view: PageView = StoreView(self.store)
+
+    def add(self, box: FakeBox, *sealed: bytes) -> FakeBox:
+        self.store.enrol(box.enrolled)
+        self.store.take(box.open(*sealed), received_ms=NOON_MS + DAY_MS)
+        return box
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.store.close()
+
+
+def test_enterprises_come_from_the_roster_each_once(world: World) -> None:
+    for box, enterprise in (("a", "众祥纺织"), ("b", "yongxing"), ("c", "yongxing")):
+        world.store.enrol(FakeBox(box=box, enterprise=enterprise).enrolled)
+    assert [(e.name, e.title) for e in world.view.enterprises()] == [
+        ("yongxing", "yongxing"),
+        (name_of("众祥纺织"), "众祥纺织"),
+    ]
+    assert name_of("众祥纺织").startswith("e-")
+
+
+def test_machines_and_gates_have_their_signed_titles_and_stand_in_their_order(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    world.add(
+        box,
+        box.settings("machine/loom-1", "2 号织机"),
+        box.settings("machine/loom-2", "1 号织机"),
+        box.settings("machine/loom-2", "0 号织机"),
+        *box.windows(1),
+        *box.windows(1, "machine/spare"),
+        box.crossings(),
+        box.commissioning(),
+    )
+    found = [(w.subject, w.key, w.title) for w in world.view.watched("yongxing")]
+    assert found == [
+        (Subject.MACHINE, "box-1.loom-2", "0 号织机"),
+        (Subject.MACHINE, "box-1.loom-1", "2 号织机"),
+        (Subject.GATE, "box-1.north", "north"),
+        (Subject.MACHINE, "box-1.spare", "spare"),
+    ]
+    assert world.view.watched("nobody") == ()
+
+
+def test_spans_are_what_was_signed_and_contested_where_two_disagree(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    clone = box.copy()
+    world.add(
+        box,
+        box.readings(spans=((0, RUNNING), (100_000, IDLE))),
+        clone.readings(spans=((0, STOPPED),), length_ms=50_000),
+    )
+    spans = world.view.spans("yongxing", NOON_MS, NOON_MS + DAY_MS)["box-1.loom-1"]
+    assert list(spans) == [
+        Span(from_ms=NOON_MS, to_ms=NOON_MS + 50_000, state=State.CONTESTED),
+        Span(from_ms=NOON_MS + 50_000, to_ms=NOON_MS + 100_000, state=State.RUNNING),
+        Span(from_ms=NOON_MS + 100_000, to_ms=NOON_MS + WINDOW_MS, state=State.IDLE),
+    ]
+    assert world.view.spans("yongxing", 0, NOON_MS)["box-1.loom-1"] == ()
+
+
+def test_a_gates_blind_time_is_not_clear(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    ways = (Direction.IN, Direction.OUT)
+    world.add(box, box.crossings(ways=ways, sight=((0, Sight.CLEAR), (60_000, Sight.BLIND), (90_000, Sight.CLEAR))))
+    seen = world.view.gate("yongxing", "box-1.north", NOON_MS, NOON_MS + DAY_MS)
+    assert [crossing.direction for crossing in seen.crossings] == list(ways)
+    assert list(seen.clear) == [
+        Clear(from_ms=NOON_MS, to_ms=NOON_MS + 60_000),
+        Clear(from_ms=NOON_MS + 90_000, to_ms=NOON_MS + WINDOW_MS),
+    ]
+    assert world.view.gate("yongxing", "box-1.nowhere", 0, NOON_MS).crossings == ()
+
+
+def test_the_record_says_what_is_held_missing_forked_and_not_recorded(world: World) -> None:
+    box = FakeBox(enterprise="yongxing", clock=ClockQuality.SIMULATED)
+    sealed = [box.settings("machine/loom-1", **JUDGED), *box.windows(3), box.gap(), *box.windows(2)]
+    clone = box.copy()
+    sealed += [*box.windows(1), *clone.windows(1, state=STOPPED)]
+    world.add(box, *sealed[:2], *sealed[3:])
+    record = world.view.record("yongxing", "box-1.loom-1", Subject.MACHINE)
+    assert record is not None
+    assert (record.first_n, record.last_n, record.held) == (0, 7, 8)
+    assert record.clock is ClockQuality.SIMULATED
+    assert record.threshold is not None
+    assert record.threshold.running_above_mw == 3_000_000
+    assert [(p.trouble, p.first_n, p.last_n) for p in record.problems] == [
+        (Trouble.MISSING, 2, 2),
+        (Trouble.GAP, 4, 4),
+        (Trouble.FORK, 7, 7),
+    ]
+    (watched,) = world.view.watched("yongxing")
+    assert (watched.gaps, watched.forks, watched.simulated) == (2, 1, True)
+
+
+def test_a_box_that_is_not_in_the_roster_is_not_shown(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    world.store.take(box.open(*box.windows(1)), received_ms=NOON_MS)
+    assert world.view.enterprises() == ()
+
+
+def test_the_pages_show_it(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    world.add(box, box.settings("machine/loom-1", "<b>1 号织机"), *box.windows(12), box.crossings(ways=(Direction.IN,)))
+    app = FastAPI()
+    app.include_router(pages(world.view, now_ms=lambda: NOON_MS + 12 * WINDOW_MS))
+    for path in ("/", "/e/yongxing", "/e/yongxing/m/box-1.loom-1", "/e/yongxing/g/box-1.north"):
+        answer = get(app, path)
+        assert answer.status_code == 200
+        assert "<b>1 号" not in answer.text
+    assert "&lt;b&gt;1 号织机" in get(app, "/e/yongxing").text
