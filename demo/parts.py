@@ -50,8 +50,8 @@ class Parts(AbstractContextManager["Parts"]):
         return done.stdout
 
     def answer(self, *argv: str | Path, codes: tuple[int, ...] = (0,)) -> Any:  # noqa: ANN401 - whatever JSON it is
-        """Run a command with --json; its last line, parsed."""
-        return json.loads(self.call(*argv, "--json", codes=codes).splitlines()[-1])
+        """Run a command with --json; what it printed, parsed."""
+        return json.loads(self.call(*argv, "--json", codes=codes))
 
     def look(self) -> None:
         """Raise DemoError when something that should run has ended."""

@@ -199,11 +199,9 @@ class Story:
     def _wait_for_receipts(self) -> None:
         config = self._box / "box.toml"
         status: list[str | Path] = [program("edge-agent"), "status", "--config", config]
-        self.parts.stop("poll")
         self.parts.wait_for("receipts", 60, lambda: self.parts.answer(*status, codes=(0, 1))["unsent"] == 0)
         sealed = sum(stream["statements"] for stream in self.parts.answer(*status, codes=(0, 1))["streams"])
         self.say(f"{sealed} statements are signed, sent, stored and receipted; none is unsent")
-        self.parts.start("poll", [program("edge-agent"), "poll", "--config", config])
 
     def _let_the_bank_verify(self) -> None:
         key, copy, sync = self._bank / "bank.key", self._bank / "copy", program("cloud-sync")
