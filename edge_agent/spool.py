@@ -248,11 +248,7 @@ class Spool(Database):
 
     def first_unsent_id(self) -> int:
         """No statement with a lower id is unsent; finds it without reading what was receipted long ago."""
-        query = (
-            "SELECT min(s.id) FROM stream t JOIN statement s ON s.stream = t.id AND s.n ="
-            " coalesce((SELECT last + 1 FROM held WHERE held.stream = t.id AND first = 0), 0)"
-        )
-        first = self._ask(query)[0][0]
+        first = self._ask(_FIRST_UNSENT)[0][0]
         return self.newest_id() + 1 if first is None else int(first)
 
     def unsent(self, *, after: int, up_to: int, at_most: int) -> list[Unsent]:
@@ -373,6 +369,10 @@ _OF: Final = "statement s JOIN stream t ON t.id = s.stream"
 _UNSENT: Final = (
     "NOT EXISTS (SELECT 1 FROM held WHERE held.stream = s.stream AND s.n BETWEEN first AND last)"
     " AND NOT EXISTS (SELECT 1 FROM aside WHERE aside.stream = s.stream AND aside.n = s.n)"
+)
+_FIRST_UNSENT: Final = (
+    "SELECT min(s.id) FROM stream t CROSS JOIN statement s ON s.stream = t.id AND s.n ="
+    " coalesce((SELECT last + 1 FROM held WHERE held.stream = t.id AND first = 0), 0)"
 )
 _HEADS: Final = "SELECT id, name, next_n, head, config, until_ms, carry, journal_after, forked FROM stream"
 

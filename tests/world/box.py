@@ -13,6 +13,7 @@
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from edge_agent.signer import Signer
 from edge_agent.spool import Spool
 from evidence.bodies import Body, Configuration, Failure, Gap, Keep, Readings
 from evidence.keys import SigningKey
+from evidence.recompute import Recount, Rejudged
 from evidence.statement import Statement, open_statement
 from tests.world.clock import TestClock
 
@@ -112,9 +114,27 @@ class Statements:
     def gaps(self, stream: str = "machine/press") -> list[Gap]:
         return [body for body in self.bodies(stream) if isinstance(body, Gap)]
 
+    def judged_again(self, stream: str = "machine/press") -> Rejudged:
+        """What a bank finds that judges the stream again."""
+        return judged_again(self.bodies(stream))
+
     def times(self, stream: str = "machine/press") -> list[int]:
         """Of every sample that is sealed."""
         return [at_ms for window in self.windows(stream) for at_ms in window.times_ms]
+
+
+def judged_again(bodies: Iterable[Body]) -> Rejudged:
+    """What a bank finds that judges these bodies of one chain again."""
+    recount, config = Recount(), b""
+    for n, body in enumerate(bodies):
+        if isinstance(body, Configuration):
+            config = sha256(body.encoded).digest()
+            recount.configure(body, config)
+        elif isinstance(body, Readings):
+            recount.readings(n, body, config=config, follows=True)
+    found = recount.result().rejudged
+    assert found is not None, "nothing was judged"
+    return found
 
 
 @dataclass(kw_only=True)
