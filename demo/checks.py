@@ -25,14 +25,15 @@ def differences(findings: dict[str, Any], streams: dict[str, Any], truth: dict[s
             continue
         found = stream["recomputed"]
         hours = found["hours"]
-        seen = {state for state in ("running", "idle", "stopped", "unknown") if hours[f"{state}_ms"] > HOUR_MS // 4}
+        seen = {state for state in ("running", "idle", "stopped") if hours[f"{state}_ms"] > HOUR_MS // 4}
+        seen |= {"unknown"} if hours["unknown_ms"] > SILENT_FOR_S * 500 else set()
         if seen != machine.states:
             yield f"{machine.name} shows {sorted(seen)} where {sorted(machine.states)} happened"
         until_ms = hours["to_ms"] - (SILENT_FOR_S * 1000 if "unknown" in machine.states else 0)
         expected_ms = running_ms(machine, hours["from_ms"], until_ms)
-        if abs(hours["running_ms"] - expected_ms) > TOLERANCE_MS:
-            ran, should_h = hours["running_ms"] / HOUR_MS, expected_ms / HOUR_MS
-            yield f"{machine.name} ran {ran:.2f} h where its curve ran {should_h:.2f} h"
+        if not hours["low_ms"] - TOLERANCE_MS <= expected_ms <= hours["up_ms"] + TOLERANCE_MS:
+            low_h, up_h, should_h = (ms / HOUR_MS for ms in (hours["low_ms"], hours["up_ms"], expected_ms))
+            yield f"{machine.name} ran {low_h:.2f} to {up_h:.2f} h where its curve ran {should_h:.2f} h"
         if found["rejudged"]["disagree_ms"]:
             yield f"{machine.name} was judged otherwise than its facts say"
     counted = streams.get("gate/door", {}).get("recomputed", {}).get("counted") or {}

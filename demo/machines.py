@@ -23,7 +23,7 @@ class Machine:
     idle_above_w: int
     curve: Curve
     states: frozenset[str]
-    """Which states a day of it must show, a quarter of an hour at least."""
+    """Which states a day of it must show; unknown only where its meter fell silent."""
 
 
 _ALL: Final = frozenset(("running", "idle", "stopped"))
@@ -134,7 +134,7 @@ points = ["voltage_l1", "active_power", "energy_import"]
 running_above_w = {running}
 idle_above_w = {idle}
 dwell_s = 60
-hold_s = 150
+hold_s = 300
 """
 
 _CAMERA: Final = """

@@ -23,7 +23,7 @@ from demo.workshop import BAUD
 from edge_agent.clock import CatchUpClock, SystemClock
 
 BACK_S: Final = 86_400
-RATE: Final = 3_000
+RATE: Final = 2_400
 CLIP_S: Final = 20
 BOX: Final = "box-0001"
 ENTERPRISE: Final = "恒力纺织 Hengli Textile"
