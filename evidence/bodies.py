@@ -513,7 +513,7 @@ def _unsigneds(value: object, at_most: int, what: str, *, exactly: int | None = 
 
 
 def _text(value: object, what: str) -> str:
-    if type(value) is not str or not _is_short_text(value):
+    if type(value) is not str or len(value) > TEXT_LIMIT or not _is_short_text(value):
         raise MalformedError(f"{what} is no printable text of at most {TEXT_LIMIT} bytes")
     return value
 

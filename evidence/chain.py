@@ -132,10 +132,14 @@ class Segments:
 
     @property
     def forks(self) -> list[int]:
-        """Each n at which a second history begins, rising."""
+        """Each n at which a second history begins, as far as it is held, rising.
+
+        A segment that overlaps another, or follows it without naming its hash: had they been one history, they would
+        be one segment.
+        """
         forks, reached = [], -1
         for segment in sorted(self._by_end.values()):
-            if segment.first <= reached:
+            if reached >= 0 and segment.first <= reached + 1:
                 forks.append(segment.first)
             reached = max(reached, segment.last)
         return forks

@@ -158,12 +158,20 @@ def peek_commissioned_key(encoded: bytes) -> bytes:
     raise MalformedError("the box's first page is no commissioning")
 
 
-@lru_cache(maxsize=4096)
 def check_box(box: object) -> str:
     """The box id, if it is one; raises MalformedError."""
-    if type(box) is not str or not NAME.fullmatch(box):
+    if type(box) is not str or len(box) > _NAME_LIMIT or not _is_name(box):
         raise MalformedError(f"no box id: {box!r:.80}")
     return box
+
+
+_NAME_LIMIT: Final = 40
+"""Characters of a name, at most; longer texts are not even looked up."""
+
+
+@lru_cache(maxsize=4096)
+def _is_name(text: str) -> bool:
+    return NAME.fullmatch(text) is not None
 
 
 _KEYS: Final = list(range(13))
