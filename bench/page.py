@@ -44,7 +44,7 @@ def main() -> None:
     app.include_router(pages(forty(), now_ms=lambda: world.NOW_MS))
     print(f"{f'page of {MACHINES} machines':34}{'bars B':>9}{'HTML B':>9}{'gzip B':>9}{'ms':>7}")
     for address in (
-        "/e/hengyuan?day=2026-11-21",
+        "/e/hengyuan?day=2026-11-20",
         "/e/hengyuan",
         "/e/hengyuan?span=7d",
         "/e/hengyuan?span=30d",

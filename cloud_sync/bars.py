@@ -19,9 +19,10 @@ HEIGHT: Final = 24
 """Units of height of a bar; its width is given, and the page stretches it."""
 DAY_WIDTH: Final = 720
 """Units of a day's bar: two minutes each."""
-WEEK_WIDTH: Final = 840
-LEAST_WIDTH: Final = {DAY_WIDTH: 4, WEEK_WIDTH: 2}
-"""Units a state is widened to, where its neighbours can spare them: a pixel or two on a phone."""
+WEEK_WIDTH: Final = 1680
+"""Units of a week's bar: six minutes each."""
+LEAST_WIDTH: Final = 3
+"""Units a state is widened to, where its neighbours can spare them: on a phone 1.5 pixels of a day, 0.64 of a week."""
 EXACT_LIMIT: Final = 120
 """Spans of one bar that are drawn one by one: a machine that cycles faster is drawn in slots, in true proportion."""
 SLOTS: Final = 360
@@ -59,6 +60,16 @@ class Piece:
     x: int
     width: int
     state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What went through a gate in some time."""
+
+    from_ms: int
+    to_ms: int
+    ins: int
+    outs: int
 
 
 def bar(filled: Sequence[Span], frame: Frame) -> Markup:
@@ -99,40 +110,53 @@ def columns(days: Iterable[RunningHours | None]) -> Markup:
     return _svg(count * COLUMN_WIDTH, COLUMN_HEIGHT, '<use href="#grid"/>' + paths)
 
 
-def gate_columns(hours: Sequence[tuple[int, int, bool]]) -> Markup:
-    """One column an hour of (in, out, blind): in upwards, out downwards; an hour the camera missed is hatched."""
-    most = max((max(inward, out) for inward, out, _ in hours), default=0) or 1
+def gate_columns(counts: Sequence[Count], dark: Sequence[Span], frame: Frame) -> Markup:
+    """A column each count, in upwards and out downwards; where the camera was blind it is hatched, at its time."""
+    most = max((max(count.ins, count.outs) for count in counts), default=0) or 1
     middle = COLUMN_HEIGHT // 2
-    ins = outs = blinds = ""
-    for hour, (inward, out, blind) in enumerate(hours):
-        x, left = hour * COLUMN_WIDTH + COLUMN_WIDTH // 2, hour * COLUMN_WIDTH + 2
-        ins += f"M{x} {middle}v-{max(1, middle * inward // most)}" if inward else ""
-        outs += f"M{x} {middle}v{max(1, middle * out // most)}" if out else ""
-        blinds += f"M{left} 0h20v{COLUMN_HEIGHT}h-20z" if blind else ""
-    drawn = [("u", blinds), ("in", ins), ("out", outs), ("mid", f"M0 {middle}h{len(hours) * COLUMN_WIDTH}")]
+    ins = outs = ""
+    for count in counts:
+        left, right = frame.x(count.from_ms), frame.x(count.to_ms)
+        width = max(1, min((right - left) * 2 // 3, frame.width // 20))
+        left += (right - left - width) // 2
+        ins += f"M{left} {middle}v-{_share(count.ins, most, middle)}h{width}V{middle}z" if count.ins else ""
+        outs += f"M{left} {middle}v{_share(count.outs, most, middle)}h{width}V{middle}z" if count.outs else ""
+    blind = "".join(
+        f"M{left} 0h{width}v{COLUMN_HEIGHT}h-{width}z"
+        for span in (coarser(dark, SLOTS) if len(dark) > EXACT_LIMIT else dark)
+        if span.state is State.UNKNOWN
+        for left in [frame.x(span.from_ms)]
+        for width in [max(LEAST_WIDTH, frame.x(span.to_ms) - left)]
+    )
+    drawn = [("in", ins), ("out", outs), ("u", blind), ("mid", f"M0 {middle}h{frame.width}")]
     paths = "".join(_element(name, path) for name, path in drawn if path)
-    return _svg(len(hours) * COLUMN_WIDTH, COLUMN_HEIGHT, paths)
+    return _svg(frame.width, COLUMN_HEIGHT, '<use href="#grid"/>' + paths)
 
 
 def grid(
     frame: Frame,
     marks_ms: Iterable[int],
-    now_ms: int | None,
-    height: int = HEIGHT,
-    levels: Iterable[int] = (),
+    *,
+    midnight_ms: int | None = None,
+    now_ms: int | None = None,
+    half: bool = False,
 ) -> Markup:
-    """What every bar of a page repeats: hour or day marks, levels, and now. To stand in `<defs>` once."""
-    lines = "".join(f"M{frame.x(at_ms)} 0v{height}" for at_ms in marks_ms)
-    lines += "".join(f"M0 {level}h{frame.width}" for level in levels)
-    now = f'<path class="n" d="M{frame.x(now_ms)} 0v{height}"/>' if now_ms is not None else ""
-    return Markup(f'<g id="grid"><path class="g" d="{lines}"/>{now}</g>')  # noqa: S704  only numbers
+    """What every bar of a page repeats: marks, midnight and now, the half of a column. To stand in `<defs>` once."""
+    lines = "".join(f"M{frame.x(at_ms)} 0v{COLUMN_HEIGHT}" for at_ms in marks_ms)
+    lines += f"M0 0h{frame.width}M0 {COLUMN_HEIGHT // 2}h{frame.width}" if half else ""
+    strong = "".join(
+        f'<path class="{name}" d="M{frame.x(at_ms)} 0v{COLUMN_HEIGHT}"/>'
+        for name, at_ms in (("d", midnight_ms), ("n", now_ms))
+        if at_ms is not None
+    )
+    return Markup(f'<g id="grid"><path class="g" d="{lines}"/>{strong}</g>')  # noqa: S704  only numbers
 
 
 def pieces_of(filled: Sequence[Span], frame: Frame) -> tuple[Piece, ...]:
     """The spans in whole units, adjoining, as wide together as the spans are; short ones widened to be seen."""
     if not filled:
         return ()
-    least = LEAST_WIDTH.get(frame.width, 1)
+    least = LEAST_WIDTH
     if len(filled) > EXACT_LIMIT:
         filled, least = coarser(filled, SLOTS), 0
     edges = [frame.x(span.from_ms) for span in filled] + [frame.x(filled[-1].to_ms)]
@@ -215,6 +239,10 @@ def _element(name: str, path: str) -> str:
 def _svg(width: int, height: int, content: str) -> Markup:
     drawn = f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{content}</svg>'
     return Markup(drawn)  # noqa: S704  numbers, and titles that went through escape
+
+
+def _share(n: int, most: int, height: int) -> int:
+    return max(1, height * n // most)
 
 
 def _half_hours(ms: int) -> int:

@@ -8,7 +8,6 @@ Let the application add GZipMiddleware: a page shrinks to a fifth.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, tzinfo
 from hashlib import sha256
 from pathlib import Path
@@ -100,12 +99,12 @@ def read_question(request: Request, now_ms: int, zone: tzinfo) -> Asked | None:
     today = voice.date_of(now_ms)
     try:
         reach = Reach(asked.get("span", Reach.DAY))
-        day = date.fromisoformat(asked["day"]) if asked.get("day") else today
+        named = date.fromisoformat(asked["day"]) if asked.get("day") else None
     except ValueError:
         return None
-    if not FIRST_YEAR <= day.year < LAST_YEAR or day > today:
+    if named and (not FIRST_YEAR <= named.year < LAST_YEAR or named > today):
         return None
-    return Asked(reach=reach, day=day, now_ms=now_ms, voice=voice, explicit="lang" in asked)
+    return Asked(reach=reach, named=named, now_ms=now_ms, voice=voice, explicit="lang" in asked)
 
 
 class _Site:
@@ -139,7 +138,7 @@ class _Site:
         watched = self._view.watched(enterprise)
         machines = [each for each in watched if each.subject is Subject.MACHINE]
         gates = [
-            gate_sheet(asked, each, self._view.gate(enterprise, each.key, *asked.edges_ms[-2:]), None)
+            gate_sheet(asked, each, self._seen(asked, enterprise, each.key), None)
             for each in watched
             if each.subject is Subject.GATE
         ]
@@ -173,13 +172,12 @@ class _Site:
         )
 
     def gate(self, request: Request, enterprise: str, key: str) -> Response:
-        """One gate's day."""
+        """One gate in full."""
         found = self._found(request, enterprise, key, Subject.GATE)
         if isinstance(found, Response):
             return found
         asked, one, watched = found
-        asked = replace(asked, reach=Reach.DAY)
-        seen = self._view.gate(enterprise, key, *asked.edges_ms[-2:])
+        seen = self._seen(asked, enterprise, key)
         record = self._view.record(enterprise, key, Subject.GATE)
         return self._show(
             request,
@@ -206,6 +204,9 @@ class _Site:
 
     def _spans(self, asked: Asked, enterprise: str) -> Mapping[str, Sequence[Span]]:
         return self._view.spans(enterprise, asked.since_ms, min(asked.to_ms, asked.now_ms))
+
+    def _seen(self, asked: Asked, enterprise: str, key: str) -> GateView:
+        return self._view.gate(enterprise, key, asked.from_ms, min(asked.to_ms, asked.now_ms))
 
     def _known(self, request: Request, enterprise: str) -> tuple[Asked, Enterprise] | Response:
         asked = read_question(request, self._now_ms(), self._zone)

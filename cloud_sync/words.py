@@ -42,6 +42,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "7d": ("7 天", "7 days"),
     "30d": ("30 天", "30 days"),
     "today": ("今天", "today"),
+    "last_24h": ("过去 24 小时", "last 24 h"),
+    "from_then": ("{at} 起", "from {at}"),
     "earlier": ("更早", "earlier"),
     "later": ("更晚", "later"),
     "now": ("现在", "now"),
@@ -65,9 +67,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "bar_says": ("{title}：{what}", "{title}: {what}"),
     "span_says": ("{title}：{begins}–{ends} {state}", "{title}: {begins}–{ends} {state}"),
     # means
-    "mean_today": ("今日至此平均运行", "Mean running hours, today so far"),
-    "mean_day": ("当日平均运行", "Mean running hours of the day"),
-    "mean_days": ("日均运行时长", "Mean daily running hours"),
+    "mean_last_24h": ("过去 24 小时平均运行", "Mean running hours, last 24 h"),
+    "mean_today": ("今日 0 时至此平均运行", "Mean running hours, today since 00:00"),
+    "mean_day": ("当日平均运行（0–24 时）", "Mean running hours of the day, 00–24"),
+    "mean_days": ("日均运行时长（按日历日）", "Mean daily running hours, calendar days"),
     "mean_machines": ("采用 {used}/{total} 台", "{used} of {total} machines used"),
     "mean_machine_days": ("采用 {used}/{total} 台·日", "{used} of {total} machine-days used"),
     "mean_none": ("数据不足", "not enough data"),
@@ -142,9 +145,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "net": ("净", "net"),
     "blind_for": ("看不见 {length}", "blind for {length}"),
     "by_hour": ("每小时出入", "In and out by the hour"),
+    "by_day": ("每日出入", "In and out by the day"),
     "gate_columns_say": (
-        "向上为入，向下为出，最高 {most} 件；斜线为看不见的小时，不是零。",
-        "Up is in, down is out, the longest {most} items; hatched: blind in that hour, which is not zero.",
+        "向上为入，向下为出，最高 {most} 件；斜线为看不见的时间，不是零。",
+        "Up is in, down is out, the longest {most} items; hatched: blind at that time, which is not zero.",
     ),
     "crossings": ("出入记录", "Crossings"),
     "no_crossings": ("没有出入", "no crossings"),
@@ -161,7 +165,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The span must be 24h, 7d or 30d, and the day like 2026-11-23.",
     ),
 }
-WEEKDAYS: Final = (tuple("一二三四五六日"), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
+LABELS: Final[dict[str, tuple[str, str]]] = {
+    "goods": ("货物", "goods"),
+    "carton": ("纸箱", "carton"),
+    "person": ("人员", "person"),
+    "vehicle": ("车辆", "vehicle"),
+}
+"""What a detector calls the things it sees; another label is said as it was signed."""
+WEEKDAYS: Final = (tuple(f"周{day}" for day in "一二三四五六日"), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +189,10 @@ class Voice:
     def state(self, state: State) -> str:
         """The word for a run state."""
         return self(f"state{state}")
+
+    def label(self, label: str) -> str:
+        """The word for a detector's label, or the label itself."""
+        return LABELS.get(label, (label, label))[self._at]
 
     def hours(self, ms: int, word: str = "hours") -> str:
         """18.4 h."""
@@ -212,8 +227,19 @@ class Voice:
 
     def day(self, day: date) -> str:
         """11-23 周一, Mon 11-23."""
-        weekday = WEEKDAYS[self._at][day.weekday()]
-        return f"{day:%m-%d} 周{weekday}" if self.language is Language.ZH else f"{weekday} {day:%m-%d}"
+        weekday = self.weekday(day)
+        return f"{day:%m-%d} {weekday}" if self.language is Language.ZH else f"{weekday} {day:%m-%d}"
+
+    def weekday(self, day: date) -> str:
+        """周一, Mon."""
+        return WEEKDAYS[self._at][day.weekday()]
+
+    def until(self, to_ms: int, from_ms: int) -> str:
+        """15:42:00, the end of what began at `from_ms`: 24:00:00 at its midnight, with the date on a later day."""
+        day, end = self.date_of(from_ms), self._local(to_ms)
+        if to_ms == self.midnight(day + timedelta(days=1)):
+            return "24:00:00"
+        return f"{end:%H:%M:%S}" if end.date() == day else f"{end:%m-%d %H:%M:%S}"
 
     def date_of(self, at_ms: int) -> date:
         """The calendar day an instant falls on."""

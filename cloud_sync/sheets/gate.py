@@ -1,15 +1,18 @@
-"""A gate's day: what went in and out, hour by hour; an hour in which the camera was blind is not a zero."""
+"""A gate: what went in and out, by the hour or the day; a time in which the camera was blind is not a zero."""
 
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from markupsafe import Markup
 
-from cloud_sync.bars import gate_columns
-from cloud_sync.page_view import GateView, Record, Watched
-from cloud_sync.reports import HOUR_MS, Span, State, timeline
-from cloud_sync.sheets.asked import Asked, Label, Reach, hour_labels
-from cloud_sync.sheets.machine import Facts, evidence_of
+from cloud_sync.bars import Count, gate_columns
+from cloud_sync.page_view import Crossing, GateView, Record, Watched
+from cloud_sync.reports import Span, State, timeline
+from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
+from cloud_sync.sheets.machine import Facts, days_said, evidence_of
 from cloud_sync.sheets.machines import marks_of
 from cloud_sync.words import Voice
 from evidence.bodies import Direction
@@ -22,6 +25,8 @@ LISTED_CROSSINGS: Final = 100
 class CrossingLine:
     """One crossing as a row of the list."""
 
+    day: str
+    """The day it was on, where that is another than the one of the line above."""
     at: str
     way: str
     inward: bool
@@ -31,7 +36,7 @@ class CrossingLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSheet:
-    """One gate's day."""
+    """One gate, over the time shown."""
 
     key: str
     title: str
@@ -45,6 +50,10 @@ class GateSheet:
     says: str
     most: int
     labels: tuple[Label, ...]
+    """The time axis of a day,"""
+    days: tuple[DayLink, ...]
+    """and of several."""
+    grid: Markup
     crossings: tuple[CrossingLine, ...]
     left_out: int
     marks: tuple[str, ...]
@@ -53,21 +62,15 @@ class GateSheet:
 
 
 def gate_sheet(asked: Asked, gate: Watched, seen: GateView, record: Record | None) -> GateSheet:
-    """The sheet of a gate's last day shown."""
+    """The sheet of a gate; `seen` over the whole window."""
     voice = asked.voice
-    from_ms, to_ms = asked.edges_ms[-2:]
-    inside = sorted((c for c in seen.crossings if from_ms <= c.at_ms < to_ms), key=lambda c: -c.at_ms)
-    hours = [[0, 0] for _ in range(from_ms, to_ms, HOUR_MS)]
-    for crossing in inside:
-        hours[(crossing.at_ms - from_ms) // HOUR_MS][crossing.direction] += 1
-    dark = _blind(asked, gate, seen)
-    blind_ms = sum(span.length_ms for span in dark)
-    blind = [
-        any(span.from_ms < start + HOUR_MS and span.to_ms > start for span in dark)
-        for start in range(from_ms, to_ms, HOUR_MS)
-    ]
-    installed = gate.first_ms is not None and gate.first_ms < to_ms
-    ins, outs = (sum(hour[way] for hour in hours) for way in Direction)
+    single = asked.reach is Reach.DAY
+    inside = sorted((c for c in seen.crossings if asked.from_ms <= c.at_ms < asked.to_ms), key=lambda c: -c.at_ms)
+    counts = _counts(inside, asked.hour_edges_ms if single else asked.edges_ms)
+    sight = _sight(asked, gate, seen)
+    blind_ms = sum(span.length_ms for span in sight if span.state is State.UNKNOWN)
+    installed = gate.first_ms is not None and gate.first_ms < asked.to_ms
+    ins, outs = sum(count.ins for count in counts), sum(count.outs for count in counts)
     return GateSheet(
         key=gate.key,
         title=gate.title,
@@ -76,20 +79,13 @@ def gate_sheet(asked: Asked, gate: Watched, seen: GateView, record: Record | Non
         outs=outs,
         net=f"{ins - outs:+d}" if ins != outs else "0",
         blind=_blind_said(voice, blind_ms) if installed else voice("not_installed"),
-        drawing=gate_columns([(h[0], h[1], hidden) for h, hidden in zip(hours, blind, strict=True)]),
+        drawing=gate_columns(counts, sight, asked.frame),
         says=voice("bar_says", title=gate.title, what=f"{voice('in')} {ins}, {voice('out')} {outs}"),
-        most=max(max(hour) for hour in hours),
-        labels=hour_labels(asked, now=False),
-        crossings=tuple(
-            CrossingLine(
-                at=voice.second(c.at_ms),
-                way=voice("in" if c.direction is Direction.IN else "out"),
-                inward=c.direction is Direction.IN,
-                what=c.what,
-                confidence=f"{c.confidence_permille // 10} %",
-            )
-            for c in inside[:LISTED_CROSSINGS]
-        ),
+        most=max(max(count.ins, count.outs) for count in counts),
+        labels=hour_labels(asked) if single else (),
+        days=day_links(asked),
+        grid=page_grid(asked),
+        crossings=_lines(asked, inside[:LISTED_CROSSINGS]),
         left_out=max(0, len(inside) - LISTED_CROSSINGS),
         marks=marks_of(voice, gate),
         simulated=gate.simulated,
@@ -97,12 +93,36 @@ def gate_sheet(asked: Asked, gate: Watched, seen: GateView, record: Record | Non
     )
 
 
-def _blind(asked: Asked, gate: Watched, seen: GateView) -> list[Span]:
-    """Since the first statement, the time of the last day shown that no statement calls clear."""
-    day = replace(asked, reach=Reach.DAY)
+def _counts(crossings: Sequence[Crossing], edges_ms: Sequence[int]) -> list[Count]:
+    """What went through between each two neighbouring edges; every crossing lies between the first and the last."""
+    found = [[0, 0] for _ in edges_ms[1:]]
+    for crossing in crossings:
+        found[bisect_right(edges_ms, crossing.at_ms) - 1][crossing.direction] += 1
+    return [
+        Count(from_ms=from_ms, to_ms=to_ms, ins=of[Direction.IN], outs=of[Direction.OUT])
+        for (from_ms, to_ms), of in zip(pairwise(edges_ms), found, strict=True)
+    ]
+
+
+def _sight(asked: Asked, gate: Watched, seen: GateView) -> tuple[Span, ...]:
+    """The window since the first statement; UNKNOWN, that is blind, where no statement calls it clear."""
     clear = [Span(from_ms=c.from_ms, to_ms=c.to_ms, state=State.RUNNING) for c in seen.clear]
-    filled = timeline(clear, day.begin_ms(gate), day.end_ms(clear))
-    return [span for span in filled if span.state is State.UNKNOWN]
+    return timeline(clear, asked.begin_ms(gate), asked.end_ms(clear))
+
+
+def _lines(asked: Asked, crossings: Sequence[Crossing]) -> tuple[CrossingLine, ...]:
+    voice = asked.voice
+    return tuple(
+        CrossingLine(
+            day=day,
+            at=voice.second(c.at_ms),
+            way=voice("in" if c.direction is Direction.IN else "out"),
+            inward=c.direction is Direction.IN,
+            what=voice.label(c.what),
+            confidence=f"{c.confidence_permille // 10} %",
+        )
+        for c, day in zip(crossings, days_said(asked, [c.at_ms for c in crossings]), strict=True)
+    )
 
 
 def _blind_said(voice: Voice, blind_ms: int) -> str | None:

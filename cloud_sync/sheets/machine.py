@@ -24,6 +24,8 @@ LISTED_SPANS: Final = 300
 class SpanLine:
     """One span as a row of the table."""
 
+    day: str
+    """The day it begins on, where that is another than the one of the line above."""
     begins: str
     ends: str
     state: State
@@ -86,10 +88,10 @@ def machine_sheet(asked: Asked, machine: Watched, spans: Sequence[Span], record:
         reading=_reading(asked, spans),
         figures=_figures(voice, days),
         summary=_summary(voice, days) if single else (),
-        spans=tuple(_span_line(voice, span) for span in reversed(filled[-LISTED_SPANS:])) if single else (),
+        spans=_span_lines(asked, filled) if single else (),
         left_out=max(0, len(filled) - LISTED_SPANS) if single else 0,
         daily=() if single else _daily(asked, machine, spans, days),
-        labels=hour_labels(asked, now=single and asked.live),
+        labels=hour_labels(asked),
         grid=page_grid(asked) if single else _day_grid(),
         legend=tuple((state, None) for state in ORDER if state is not State.CONTESTED or contested),
         evidence=evidence_of(voice, machine, record),
@@ -118,6 +120,16 @@ def evidence_of(voice: Voice, stream: Watched, record: Record | None) -> Facts:
     if not record.problems:
         lines.append((voice("chain"), voice("chain_complete")))
     return Facts(lines=tuple(lines), problems=tuple(_problem(voice, problem) for problem in record.problems))
+
+
+def days_said(asked: Asked, at_ms: Sequence[int]) -> tuple[str, ...]:
+    """For each line of a list the day it falls on, where it is not that of the line above; none on a day's page."""
+    voice = asked.voice
+    days = [voice.date_of(at) for at in at_ms]
+    single = asked.reach is Reach.DAY and not asked.sliding
+    return tuple(
+        "" if single or day == above else voice.day(day) for above, day in zip([None, *days], days, strict=False)
+    )
 
 
 def _say(voice: Voice, title: str, span: Span) -> str:
@@ -159,12 +171,18 @@ def _summary(voice: Voice, days: Sequence[RunningHours | None]) -> tuple[tuple[s
     )
 
 
-def _span_line(voice: Voice, span: Span) -> SpanLine:
-    return SpanLine(
-        begins=voice.second(span.from_ms),
-        ends=voice.second(span.to_ms),
-        state=span.state,
-        length=stopwatch(span.to_ms // 1000 - span.from_ms // 1000),
+def _span_lines(asked: Asked, filled: Sequence[Span]) -> tuple[SpanLine, ...]:
+    voice = asked.voice
+    listed = tuple(reversed(filled[-LISTED_SPANS:]))
+    return tuple(
+        SpanLine(
+            day=day,
+            begins=voice.second(span.from_ms),
+            ends=voice.until(span.to_ms, span.from_ms),
+            state=span.state,
+            length=stopwatch(span.to_ms // 1000 - span.from_ms // 1000),
+        )
+        for span, day in zip(listed, days_said(asked, [span.from_ms for span in listed]), strict=True)
     )
 
 
@@ -194,7 +212,7 @@ def _daily(
 
 
 def _day_grid() -> Markup:
-    return grid(Frame(from_ms=0, to_ms=DAY_MS), range(0, DAY_MS + 1, MARK_HOURS * HOUR_MS), None)
+    return grid(Frame(from_ms=0, to_ms=DAY_MS), range(0, DAY_MS + 1, MARK_HOURS * HOUR_MS))
 
 
 def _judged(voice: Voice, threshold: Threshold | None) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from typing import Final
 
@@ -22,23 +21,13 @@ from cloud_sync.reports import (
     mean_daily,
     timeline,
 )
-from cloud_sync.sheets.asked import Asked, Label, Reach, labels, page_grid
+from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
 from cloud_sync.words import Voice, hours_figure
 
 ORDER: Final = (State.RUNNING, State.IDLE, State.STOPPED, State.UNKNOWN, State.CONTESTED)
 """As legends and sums name the states."""
 SAID_RUNS: Final = 3
 """Running spans that a bar's title lists; the machine's own page lists every span."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayLink:
-    """A day of several, and what is known of it."""
-
-    day: date
-    figure: str
-    """Its running hours, where a week leaves room for them."""
-    says: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +44,15 @@ class Row:
     withheld: bool
     """Too little was observed for normalised hours."""
     coverage: str
-    state: State
+    state: State | None
+    """What it does now; None: it was not there yet."""
     status: str
     marks: tuple[str, ...]
     """What is wrong with its chain."""
     new: str | None
     simulated: bool
-    days: tuple[DayLink, ...]
-    """To be opened by a tap; a day's own page has none."""
+    daily: tuple[str, ...]
+    """Each day's running hours, where a week leaves room for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +66,9 @@ class MachinesSheet:
     mean: str
     mean_used: str
     labels: tuple[Label, ...]
+    """The time axis of a day,"""
+    days: tuple[DayLink, ...]
+    """and of several."""
     grid: Markup
 
 
@@ -99,7 +92,8 @@ def machines_sheet(asked: Asked, machines: Sequence[Watched], spans: Mapping[str
         mean_of=asked.voice(_mean_word(asked)),
         mean=asked.voice("mean_none") if mean.mean_ms is None else asked.voice.hours(mean.mean_ms),
         mean_used=_used(asked, mean),
-        labels=labels(asked),
+        labels=hour_labels(asked) if asked.reach is Reach.DAY else (),
+        days=day_links(asked),
         grid=page_grid(asked),
     )
 
@@ -121,17 +115,17 @@ def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence
         hours=hours,
         withheld=withheld,
         coverage=asked.voice.coverage(total.coverage) if total.window_ms else "",
-        state=now.state,
+        state=None if machine.first_ms is None or machine.first_ms >= asked.to_ms else now.state,
         status=_status(asked, machine, now, total),
         marks=marks_of(asked.voice, machine),
         new=asked.voice("new_since", at=asked.voice.moment(machine.first_ms or 0, asked.now_ms)) if new else None,
         simulated=machine.simulated,
-        days=() if asked.reach is Reach.DAY else _links(asked, days),
+        daily=tuple(hours_figure(day.running_ms) if day else "" for day in days if asked.reach is Reach.WEEK),
     )
 
 
 def days_of(asked: Asked, machine: Watched, spans: Sequence[Span]) -> tuple[RunningHours | None, ...]:
-    """Each day shown, as far as it is over; None before the day of the first statement and in the future."""
+    """Each day shown, or the last 24 hours, as far as over; None before the first statement's day and in the future."""
     end_ms = asked.end_ms(spans)
     first_ms = asked.begin_ms(machine)
     known = hours_between(spans, [min(edge, end_ms) for edge in asked.edges_ms])
@@ -200,22 +194,11 @@ def _says(voice: Voice, title: str, hours: str, filled: Sequence[Span]) -> str:
     return voice("bar_says", title=title, what=f"{said} {voice.state(State.RUNNING)}")
 
 
-def _links(asked: Asked, days: Sequence[RunningHours | None]) -> tuple[DayLink, ...]:
-    voice = asked.voice
-    return tuple(
-        DayLink(
-            day=day,
-            figure=hours_figure(known.running_ms) if known and asked.reach is Reach.WEEK else "",
-            says=f"{day:%m-%d}"
-            + (f" {voice.hours(known.running_ms)}, {voice.coverage(known.coverage)}" if known else ""),
-        )
-        for day, known in zip(asked.days, days, strict=True)
-    )
-
-
 def _mean_word(asked: Asked) -> str:
     if asked.reach is not Reach.DAY:
         return "mean_days"
+    if asked.sliding:
+        return "mean_last_24h"
     return "mean_today" if asked.live else "mean_day"
 
 

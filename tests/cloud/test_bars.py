@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from cloud_sync.bars import (
     EXACT_LIMIT,
     LEAST_WIDTH,
     SLOTS,
+    WEEK_WIDTH,
+    Count,
     Frame,
     bar,
     bar_to_touch,
@@ -23,6 +26,8 @@ from cloud_sync.bars import (
 from cloud_sync.reports import DAY_MS, HOUR_MS, RunningHours, Span, State, timeline
 
 MINUTE_MS = 60_000
+PHONE_WIDTH = 358
+"""Pixels of a bar on a phone 390 pixels wide."""
 DAY = Frame(from_ms=0, to_ms=DAY_MS)
 
 
@@ -71,14 +76,16 @@ def test_a_machine_that_cycles_fast_keeps_its_proportions() -> None:
     assert abs(widths[State.RUNNING] - DAY_WIDTH * 2 / 3) <= 4
 
 
-def test_a_very_short_stop_is_wide_enough_to_be_seen() -> None:
+@pytest.mark.parametrize("frame", [DAY, Frame(from_ms=0, to_ms=7 * DAY_MS, width=WEEK_WIDTH)])
+def test_a_very_short_stop_can_be_seen_but_takes_no_more_than_a_pixel_and_a_half(frame: Frame) -> None:
     filled = (
         span(0, 700, State.RUNNING),
         span(700, 700.5, State.STOPPED),
         span(700.5, 1440, State.RUNNING),
     )
-    stop = next(piece for piece in pieces_of(filled, DAY) if piece.state is State.STOPPED)
-    assert stop.width == LEAST_WIDTH[DAY_WIDTH]
+    stop = next(piece for piece in pieces_of(filled, frame) if piece.state is State.STOPPED)
+    assert stop.width == LEAST_WIDTH
+    assert 0.6 < stop.width * PHONE_WIDTH / frame.width < 1.5
 
 
 def test_every_state_has_its_own_shape() -> None:
@@ -134,13 +141,29 @@ def test_a_column_never_leaves_its_frame(cuts: list[int]) -> None:
         assert int(up) <= int(y) <= 48
 
 
-def test_a_blind_hour_is_hatched_and_not_a_zero() -> None:
-    drawn = gate_columns([(4, 2, False), (0, 0, True)])
-    assert '<path class="in" d="M12 24v-24"/>' in drawn
-    assert '<path class="out" d="M12 24v12"/>' in drawn
-    assert 'class="u" fill="url(#hatch)" d="M26 0h20v48h-20z"' in drawn
+def hour(start: int, ins: int, outs: int) -> Count:
+    return Count(from_ms=start * HOUR_MS, to_ms=(start + 1) * HOUR_MS, ins=ins, outs=outs)
 
 
-def test_the_grid_marks_now_only_where_there_is_a_now() -> None:
-    assert 'class="n" d="M360 0v24"' in grid(DAY, [0], DAY_MS // 2)
-    assert 'class="n"' not in grid(DAY, [0], None)
+def test_a_gate_draws_in_upwards_and_out_downwards_at_their_hour() -> None:
+    drawn = gate_columns([hour(0, 4, 2), hour(1, 0, 0), hour(2, 1, 0)], (), DAY)
+    assert '<path class="in" d="M5 24v-24h20V24zM65 24v-6h20V24z"/>' in drawn
+    assert '<path class="out" d="M5 24v12h20V24z"/>' in drawn
+    assert 'class="u"' not in drawn
+
+
+def test_a_blind_time_of_a_gate_is_hatched_where_it_was_and_not_a_zero() -> None:
+    sight = (span(0, 90, State.RUNNING), span(90, 120, State.UNKNOWN), span(120, 180, State.RUNNING))
+    drawn = gate_columns([hour(0, 4, 2), hour(1, 0, 0)], sight, DAY)
+    assert 'class="u" fill="url(#hatch)" d="M45 0h15v48h-15z"' in drawn
+
+
+def test_a_gate_blind_ever_so_often_stays_a_small_drawing() -> None:
+    sight = tuple(span(at, at + 1, State(3 * (at % 2))) for at in range(1440))
+    assert gate_columns([hour(0, 1, 1)], sight, DAY).count("M") <= SLOTS + 3
+
+
+def test_the_grid_marks_now_and_midnight_only_where_there_are_such() -> None:
+    assert 'class="n" d="M360 0v48"' in grid(DAY, [0], now_ms=DAY_MS // 2)
+    assert 'class="d" d="M360 0v48"' in grid(DAY, [0], midnight_ms=DAY_MS // 2)
+    assert not re.search('class="[nd]"', grid(DAY, [0]))

@@ -21,11 +21,13 @@ pytestmark = [
 PAGES = (
     "/",
     "/e/hengyuan",
+    "/e/hengyuan?day=2026-11-23",
     "/e/hengyuan?span=7d",
     "/e/hengyuan?span=30d",
     "/e/hengyuan/m/dyeing-01",
     "/e/hengyuan/m/loom-03?span=30d",
     "/e/hengyuan/g/dock-01",
+    "/e/hengyuan/g/dock-01?span=30d",
 )
 
 
@@ -102,11 +104,44 @@ def test_what_a_thumb_must_hit_is_large_enough(served: Served, tab: Browser) -> 
     assert tab.ask(small) == 0
 
 
-def test_a_tap_anywhere_on_a_machine_opens_it(served: Served, tab: Browser) -> None:
-    tab.show(served.address("/e/hengyuan"))
-    middle = """(() => { const box = document.querySelector(".rows .bar").getBoundingClientRect();
-        return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2).href; })()"""
-    assert tab.ask(middle).endswith("/e/hengyuan/m/loom-01")
+TAPPED = """(() => { const box = document.querySelector("%s").getBoundingClientRect();
+    return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2).href; })()"""
+
+
+@pytest.mark.parametrize("span", ["", "?span=7d", "?span=30d"])
+def test_a_tap_anywhere_on_a_machine_opens_it(served: Served, tab: Browser, span: str) -> None:
+    tab.show(served.address(f"/e/hengyuan{span}"))
+    assert tab.ask(TAPPED % ".rows .bar").endswith(f"/e/hengyuan/m/loom-01{span}")
+
+
+@pytest.mark.parametrize(("span", "place"), [("7d", 4), ("30d", 27)])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_tap_on_a_day_of_the_axis_opens_that_day_however_far_the_page_was_scrolled(
+    served: Served, tab: Browser, span: str, place: int, width: int
+) -> None:
+    tab.show(served.address(f"/e/hengyuan?span={span}"), width=width, height=844)
+    tab.ask("scrollTo(0, 400); 0")
+    assert tab.ask(TAPPED % f".strip a:nth-child({place})").endswith("?day=2026-11-20")
+    assert tab.ask("document.querySelector('.strip a').offsetHeight") >= 40
+
+
+@pytest.mark.parametrize(
+    "path", ["/e/hengyuan", "/e/hengyuan?day=2026-11-23", "/e/hengyuan?span=7d", "/e/hengyuan?span=30d"]
+)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_words_of_the_axis_do_not_meet(served: Served, tab: Browser, path: str, width: int) -> None:
+    tab.show(served.address(path), width=width)
+    meeting = """(() => {
+        const boxes = [...document.querySelectorAll(".axis text, .strip a")].map(e => {
+            const range = document.createRange();
+            range.selectNodeContents(e);
+            return range.getBoundingClientRect();
+        });
+        const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        return boxes.filter((a, i) => boxes.slice(i + 1).some(b => meet(a, b))).length;
+    })()"""
+    assert tab.ask(meeting) == 0
+    assert tab.ask("document.querySelectorAll('.axis text, .strip a').length") >= 5
 
 
 def test_the_page_refreshes_itself_and_admits_when_it_cannot(served: Served, tab: Browser) -> None:

@@ -27,6 +27,8 @@ MINUTE_MS = 60_000
 CHINA = Voice(language=Language.EN)
 TODAY = date(2026, 11, 23)
 NOW_MS = CHINA.midnight(TODAY) + 15 * HOUR_MS + 42 * MINUTE_MS
+REST_DAY = date(2026, 11, 21).weekday()
+"""Not the day before TODAY, so that the last 24 hours have an evening."""
 THRESHOLD = Threshold(
     running_above_mw=1_200_000,
     idle_above_mw=300_000,
@@ -189,8 +191,8 @@ def days_of(shape: object, *, days: int, seed: int, now_ms: int) -> list[Span]:
 
 
 def two_shift(chance: random.Random, weekday: int) -> list[tuple[float, State]]:
-    """Six to ten in the evening, with a meal and a few broken threads; Sundays off."""
-    if weekday == 6:
+    """Six to ten in the evening, with a meal and a few broken threads; Saturdays off."""
+    if weekday == REST_DAY:
         return [(0, State.STOPPED)]
     start = 360 + chance.gauss(4, 4)
     found = [(0, State.STOPPED), (start - 6, State.IDLE), (start, State.RUNNING)]
@@ -210,7 +212,7 @@ def around_the_clock(chance: random.Random, _weekday: int) -> list[tuple[float, 
 def moulding(_chance: random.Random, weekday: int) -> list[tuple[float, State]]:
     """Cycles of three minutes from eight to six: more changes than a bar can show."""
     found: list[tuple[float, State]] = [(0, State.STOPPED)]
-    if weekday == 6:
+    if weekday == REST_DAY:
         return found
     at = 480.0
     while at < 1080:
@@ -248,17 +250,19 @@ def _gate(view: MemoryView, *, simulated: bool, now_ms: int) -> None:
     midnight = CHINA.midnight(TODAY)
     crossings = [
         Crossing(
-            at_ms=midnight + int(chance.uniform(7, 15.4) * HOUR_MS),
+            at_ms=midnight - back * 24 * HOUR_MS + int(chance.uniform(7, 19 if back else 15.4) * HOUR_MS),
             direction=chance.choice([Direction.IN, Direction.IN, Direction.OUT]),
             what="carton",
             confidence_permille=chance.randrange(780, 995),
         )
-        for _ in range(143)
+        for back in range(30)
+        for _ in range(chance.randrange(90, 180))
     ]
     clear = [
         Clear(from_ms=midnight - 30 * 24 * HOUR_MS, to_ms=midnight + 12 * HOUR_MS),
         Clear(from_ms=midnight + 12 * HOUR_MS + 38 * MINUTE_MS, to_ms=now_ms - 97_000),
     ]
+    crossings = [c for c in crossings if c.at_ms < now_ms]
     seen = (c for c in crossings if any(at.from_ms <= c.at_ms < at.to_ms for at in clear))
     view.gates["hengyuan", "dock-01"] = GateView(crossings=sorted(seen, key=lambda c: c.at_ms), clear=clear)
     gate = Watched(
