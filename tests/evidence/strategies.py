@@ -1,6 +1,7 @@
 """Hypothesis strategies for everything that can be signed."""
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any
 
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ windows = st.tuples(st.integers(0, 1 << 50), st.integers(0, 1 << 30)).map(lambda
 
 
 @st.composite
-def marks(draw: st.DrawFn, window: tuple[int, int], states: type[Any], *, least: int) -> list[tuple[int, Any]]:
+def marks(draw: st.DrawFn, window: tuple[int, int], states: type[IntEnum], *, least: int) -> list[tuple[int, Any]]:
     """Spans that begin with the window and rise."""
     from_ms, to_ms = window
     offsets = draw(st.sets(st.integers(1, max(1, to_ms - from_ms - 1)), max_size=5 if to_ms - from_ms > 1 else 0))

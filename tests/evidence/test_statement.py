@@ -13,11 +13,11 @@ from evidence import cbor, cose
 from evidence.bodies import Body, Commissioning, Configuration, Kind
 from evidence.errors import MalformedError, RefusedError, SignatureError
 from evidence.keys import Algorithm, SigningKey
-from evidence.statement import AAD, STATEMENT_LIMIT, Moment, open_statement, peek_box, peek_place, seal
+from evidence.statement import AAD, STATEMENT_LIMIT, ClockQuality, Moment, open_statement, peek_box, peek_place, seal
 from tests.evidence import strategies as some
 from tests.world.notebook import Notebook, payload_of
 
-MOMENT = Moment(boot=bytes(16), steady_ms=1, at_ms=2, clock=some.ClockQuality.NTP, clock_error_ms=3)
+MOMENT = Moment(boot=bytes(16), steady_ms=1, at_ms=2, clock=ClockQuality.NTP, clock_error_ms=3)
 KEY = some.KEYS[Algorithm.ED25519]
 
 
@@ -100,7 +100,7 @@ def test_signed_noise_is_refused(noise: bytes) -> None:
         open_statement(sign(noise), some.known(KEY))
 
 
-FOREIGN = st.sampled_from(
+FOREIGN: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(True, False, None, 0.0, 1.0, -0.0, math.nan, math.inf),
         *(1 << 64, -(1 << 64) - 1, 1 << 53, -1, cbor2.undefined, cbor2.CBORSimpleValue(3)),
