@@ -43,9 +43,19 @@ class Database:
     """One process's handle on the file; one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open or create it. Raises SpoolError."""
+        """Open or create it, if need be in the room of the reserve. Raises SpoolError."""
         self._path = path
         self._claims: list[int] = []
+        try:
+            self._open(read_only=read_only)
+        except SpoolFullError:
+            if read_only or not self._beside(".reserve").exists():
+                raise
+            self.give_reserve()
+            self._open(read_only=read_only)
+
+    def _open(self, *, read_only: bool) -> None:
+        path = self._path
         uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         try:
             self._db = sqlite3.connect(

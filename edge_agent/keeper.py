@@ -4,15 +4,15 @@ One keeper, one thread. Once per commit interval it takes all readings that arri
 into the journal, seals the windows that are due, and moves the heads. So a power cut costs at most one interval of
 readings, and a reading is never both lost and sealed, nor sealed twice.
 
-When the disk or the quota is full, readings wait in their windows; a window that is full then is emptied, and how many
-readings that cost is signed as soon as there is room.
+When the disk or the quota is full, readings wait in their windows, and the disk is tried again every REST_MS; a window
+that is full then is emptied, and how many readings that cost is signed as soon as there is room.
 """
 
 import logging
 import shutil
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event, Lock
 from typing import Any, Final
@@ -48,6 +48,8 @@ LATENESS_MS: Final = 30_000
 """A window without any reading is sealed up to this long ago, so a late answer still finds its window open."""
 CLEAR_JOURNAL_EVERY: Final = 30
 """Commits between two clearings of the journal."""
+REST_MS: Final = 5_000
+"""Between two attempts to write to a spool that could not be written."""
 ROOM_EVERY: Final = 10
 """Commits between two looks at the room that is left."""
 TIGHT: Final = 0.8
@@ -119,7 +121,7 @@ class Keeper:
         self._pending: list[tuple[int, bytes]] = []
         self._journal_id = 0
         self._wall = Wall(self._clock)
-        self._heartbeat_due_ms = 0
+        self._heartbeat_due_ms = self._rests_until_ms = 0
         self._commits = 0
         self._thin = self._over_quota = self._in_trouble = False
 
@@ -160,10 +162,13 @@ class Keeper:
         while more:
             step = self._wall.look()
             more = self._take_in(step)
+            if self._clock.steady_ms() < self._rests_until_ms:
+                self._bound_memory()
+                continue
             if not self._attempt(self._commit):
                 return
             if step is not None and not more:
-                if not self._attempt(partial(self._follow_the_clock, step)):
+                if not self._attempt(partial(self._follow_the_clock, self._began(step))):
                     return
                 more = True  # what was measured in the new time waits
         if self._commits % ROOM_EVERY == 0:
@@ -171,6 +176,7 @@ class Keeper:
 
     def finish(self, reason: str) -> None:
         """Seal every window and sign the shutdown, so that the next start need not guess."""
+        self._rests_until_ms = 0
         self.step()
         self._attempt(partial(self._sign_off, reason))
 
@@ -277,6 +283,13 @@ class Keeper:
             if stream.window.is_full:
                 return True
         return False
+
+    def _began(self, step: Step) -> Step:
+        """The step as of the first reading in the new time, so that none is older than the window it belongs to."""
+        with self._queue_lock:
+            stamps = [r.at_ms for r in self._queue if is_after(step, r.at_ms, r.steady_ms)]
+        ago_ms = max(0, step.after_ms - min(stamps, default=step.after_ms))
+        return replace(step, before_ms=max(0, step.before_ms - ago_ms), after_ms=step.after_ms - ago_ms)
 
     # One transaction each.
 
@@ -404,6 +417,7 @@ class Keeper:
                 wrong,
             )
             self._in_trouble = True
+            self._rests_until_ms = self._clock.steady_ms() + REST_MS
             if isinstance(wrong, SpoolFullError):
                 self._make_room()
             self._bound_memory()
