@@ -144,6 +144,14 @@ def test_the_words_of_the_axis_do_not_meet(served: Served, tab: Browser, path: s
     assert tab.ask("document.querySelectorAll('.axis text, .strip a').length") >= 5
 
 
+@pytest.mark.parametrize("path", ["/e/hengyuan/m/dyeing-01", "/e/hengyuan/g/dock-01"])
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_no_time_in_a_table_is_broken_over_two_lines(served: Served, tab: Browser, path: str, language: str) -> None:
+    tab.show(served.address(path), language=language)
+    rows = "[...document.querySelectorAll('tbody tr')].map(e => e.offsetHeight)"
+    assert max(tab.ask(rows)) < 48
+
+
 def test_the_page_refreshes_itself_and_admits_when_it_cannot(served: Served, tab: Browser) -> None:
     again = "htmx.ajax('GET', location.pathname, {target: '#live', swap: 'outerHTML'}); 0"
     warned = """(() => { const box = document.querySelector(".lost").getBoundingClientRect();
