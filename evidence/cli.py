@@ -69,13 +69,10 @@ _CODES: Final = (
 
 
 def _verify(chosen: argparse.Namespace) -> Exit:
-    source = open_source(chosen.path)
     gc.set_threshold(100_000)  # what is decoded holds no cycles, and is gone with its last reference
     shows = sys.stderr.isatty() and not chosen.json
-    try:
+    with open_source(chosen.path) as source:
         findings = verify(source, _trust(chosen), only=chosen.stream, progress=_progress if shows else None)
-    finally:
-        source.close()
     if shows:
         print("\r\033[K", end="", file=sys.stderr)
     if chosen.stream and not any(stream.stream == chosen.stream for stream in findings.streams):

@@ -13,11 +13,11 @@ One turn, in this order; a crash anywhere costs at most the page that was on its
 
 import json
 import os
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Self
 
 from evidence.arrivals import Arrivals, Place
 from evidence.bundle import Entry, entry, header, index_bundle
@@ -39,26 +39,31 @@ Step = Callable[[str], None]
 class Copy:
     """The directory, open for going on: one at a time."""
 
-    def __init__(self, directory: Path, state: dict[str, Any], *, step: Step) -> None:
+    def __init__(
+        self, directory: Path, state: dict[str, Any], *, bundle: BinaryIO, aside: BinaryIO, step: Step
+    ) -> None:
         self._directory, self._state, self._step = directory, state, step
+        self._bundle, self._aside = bundle, aside
         self.arrivals = Arrivals(keyring=Keyring(trust=Trust()))
         self.arrivals.from_lists(state["segments"])
-        self._bundle: BinaryIO = _cut(directory / COPY_FILE, state["length"])
-        self._aside: BinaryIO = _cut(directory / ASIDE_FILE, state["aside_length"])
 
     @classmethod
-    def open(cls, directory: Path, *, receiver: str, key: PublicKey, step: Step) -> "AbstractContextManager[Copy]":
+    @contextmanager
+    def open(cls, directory: Path, *, receiver: str, key: PublicKey, step: Step) -> Iterator[Self]:
         """The copy in `directory`, begun when there is none. Raises CopyError."""
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            lock = _lock(directory)
-            state = _read_state(directory, receiver, key.fingerprint)
-            copy = cls(directory, state, step=step)
+        with ExitStack() as stack:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_lock(directory))
+                state = _read_state(directory, receiver, key.fingerprint)
+                bundle = stack.enter_context(_cut(directory / COPY_FILE, state["length"]))
+                aside = stack.enter_context(_cut(directory / ASIDE_FILE, state["aside_length"]))
+            except OSError as cause:
+                raise CopyError(f"cannot keep a copy in {directory}: {cause}") from cause
+            copy = cls(directory, state, bundle=bundle, aside=aside, step=step)
             if state["length"] == 0:
                 copy.begin(key)
-        except OSError as cause:
-            raise CopyError(f"cannot keep a copy in {directory}: {cause}") from cause
-        return _Closing(copy, lock)
+            yield copy
 
     @property
     def cursor(self) -> str:
@@ -114,11 +119,6 @@ class Copy:
                 found.setdefault(place, set()).add(sha256(content).digest())
         return found
 
-    def close(self) -> None:
-        """Give the files back."""
-        self._bundle.close()
-        self._aside.close()
-
     def _write(self, file: BinaryIO, content: bytes) -> None:
         try:
             file.write(content)
@@ -136,20 +136,6 @@ class Copy:
         except OSError as cause:
             raise CopyError(f"cannot write to {self._directory}: {cause.strerror}") from cause
         self._step("state replaced")
-
-
-class _Closing:
-    """Closes the copy, then gives the lock back."""
-
-    def __init__(self, copy: Copy, lock: AbstractContextManager[object]) -> None:
-        self._copy, self._lock = copy, lock
-
-    def __enter__(self) -> Copy:
-        return self._copy
-
-    def __exit__(self, *_: object) -> None:
-        self._copy.close()
-        self._lock.__exit__(None, None, None)
 
 
 def _cut(path: Path, length: int) -> BinaryIO:

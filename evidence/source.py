@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, Self
 
 from evidence.bundle import Entry, index_bundle
 from evidence.errors import EvidenceError, MalformedError
@@ -69,8 +69,10 @@ class Files:
         file.seek(place & ((1 << _SHIFT) - 1))
         return file.read(length)
 
-    def close(self) -> None:
-        """Give the open files back."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for file in self._open_files.values():
             file.close()
         self._open_files.clear()

@@ -141,9 +141,12 @@ RUNNING_MINUTE: list[list[int | None]] = [[5000] * 60]
 RULE = Threshold(running_above_mw=3000, idle_above_mw=300, hysteresis_mw=100, dwell_ms=10_000, hold_ms=15_000)
 
 
+IDLE_MINUTE: list[int | None] = [0] * 12
+
+
 def contradicted(minutes: Sequence[Sequence[int | None]], spans: list[tuple[int, RunState]]) -> int:
     """ms that the facts rule out, when these (seconds, state) are signed for minutes of 5 s samples."""
-    first, second = minuted([[[0] * 12] * 2, minutes], RULE)
+    first, second = minuted([[IDLE_MINUTE] * 2, minutes], RULE)
     start = second.from_ms
     lie = replace(second, spans=[(start + offset * 1000, state) for offset, state in spans])
     return take_all([first, lie], RULE)[1]
@@ -170,7 +173,7 @@ def test_unknown_where_every_asking_was_answered_contradicts() -> None:
 
 
 def test_running_in_minutes_that_allow_it_is_believed() -> None:
-    minutes: list[list[int | None]] = [[0] * 6 + [5000] * 6, [5000] * 12]
+    minutes = [[0] * 6 + [5000] * 6, [5000] * 12]
     assert contradicted(minutes, [(0, RunState.STOPPED), (40, RunState.RUNNING)]) == 0
 
 
@@ -255,7 +258,7 @@ def test_a_day_ends_at_midnight_in_shanghai() -> None:
 
 
 def test_minutes_estimate_running_hours_from_their_means() -> None:
-    minutes: list[list[int | None]] = [[5000] * 12, [500] * 12, [5000] * 6 + [0] * 6, [None] * 12]
+    minutes: list[Sequence[int | None]] = [[5000] * 12, [500] * 12, [5000] * 6 + [0] * 6, [None] * 12]
     (body,) = minuted([minutes], RULE)
     result = recount([body], RULE)
     assert body.keep is Keep.MINUTE

@@ -6,7 +6,7 @@ with running_feed(notebook) as feed:
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 from evidence.bundle import Entry, entry
 from evidence.keys import SigningKey
 from tests.world.notebook import Notebook
+
+Answer = tuple[int, bytes, dict[str, str]]
+"""(status, body, headers)."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class FeedWorld:
     """Statements in commit order; the notebook's own when None."""
     shown_key: SigningKey | None = None
     """Whom /v1/about shows instead of the receiver."""
+    answering: Callable[[str, str | None], Answer] | None = None
+    """Answers instead, where a test wants something else."""
     asked: list[str] = field(default_factory=list)
     tokens: list[dict[str, Any]] = field(default_factory=list)
 
@@ -40,7 +45,7 @@ class FeedWorld:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def answer(self, path: str, authorization: str | None) -> tuple[int, bytes, dict[str, str]]:
+    def answer(self, path: str, authorization: str | None) -> Answer:
         self.asked.append(path)
         if self.down:
             self.down -= 1
@@ -62,7 +67,7 @@ class FeedWorld:
             return 200, entry(Entry.RECEIPT, self.notebook.receipt()), {}
         return self._page(parse_qs(parts.query).get("after", ["0"])[0])
 
-    def _page(self, after: str) -> tuple[int, bytes, dict[str, str]]:
+    def _page(self, after: str) -> Answer:
         pages = self.notebook.pages if self.pages is None else self.pages
         start = int(after)
         end = min(len(pages), start + self.page_size)
@@ -86,7 +91,8 @@ def running_feed(notebook: Notebook, *, page_size: int = 5) -> Iterator[FeedWorl
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body, headers = world.answer(self.path, self.headers.get("Authorization"))
+            answer = world.answering or world.answer
+            status, body, headers = answer(self.path, self.headers.get("Authorization"))
             self.send_response(status)
             for name, value in (headers | {"Content-Length": str(len(body))}).items():
                 self.send_header(name, value)
