@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left; nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.WRONG_OUT_THERE
+    except OSError as wrong:
+        print(f"evidence: {wrong}", file=sys.stderr)
+        return Exit.WRONG_OUT_THERE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any, Final
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -89,10 +89,14 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def to_json(what: object) -> Any:  # noqa: ANN401 - JSON has many types
+def to_json(what: Any) -> Any:  # noqa: ANN401 - JSON has many types
     """What json.dumps takes: dataclasses become objects, bytes hexadecimal, enums their names in lower case."""
+    if hasattr(what, "_asdict"):
+        what = what._asdict()
+    elif is_dataclass(what):
+        what = {f.name: getattr(what, f.name) for f in fields(what) if f.repr}
     match what:
-        case IntEnum() | Enum():
+        case Enum():
             return what.name.lower()
         case bytes():
             return what.hex()
@@ -100,6 +104,4 @@ def to_json(what: object) -> Any:  # noqa: ANN401 - JSON has many types
             return {str(to_json(key)): to_json(item) for key, item in what.items()}
         case list() | tuple() | frozenset():
             return [to_json(item) for item in what]
-    if is_dataclass(what):
-        return {f.name: to_json(getattr(what, f.name)) for f in fields(what) if f.repr}
     return what
