@@ -193,7 +193,7 @@ class GateKeeper:
                     row = self._mark(at_ms, Sight(event.sight))
                     log.info("sight stream=%s is=%s why=%s", self._stream, Sight(event.sight).name, event.why)
             self._add(row, at_ms)
-        if not 0 <= now_ms - self._marked_at_ms < MARK_EVERY_MS:
+        if not (self.window.is_full or 0 <= now_ms - self._marked_at_ms < MARK_EVERY_MS):
             self._add(self._mark(max(now_ms, self.window.from_ms), self.window.sight_now), now_ms)
             self._marked_at_ms = now_ms
         if self._waiting:

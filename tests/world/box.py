@@ -203,3 +203,18 @@ class BoxUnderTest:
 
     def statements(self) -> Statements:
         return Statements.of(self.box.spool, self.key)
+
+
+def write_config(directory: Path, *, receiver: SigningKey | None = None, key: bool = False) -> Path:
+    """A box's file in this directory, without machines; `receiver` gives it an uplink that is never used."""
+    file = directory / "box.toml"
+    text = f'[box]\nid = "{BOX}"\nenterprise = "Suzhou Tyre"\nsite = "hall 2"\n'
+    text += 'signing_key = "./signing.pem"\nspool = "./spool.db"\n'
+    if receiver is not None:
+        (directory / "receiver.pub").write_bytes(receiver.public.to_cose_key())
+        text += '[uplink]\nhost = "localhost"\nca = "./ca.pem"\ncert = "./box.pem"\nkey = "./box.key"\n'
+        text += 'receiver_key = "./receiver.pub"\n'
+    if key:
+        SigningKey.generate().save(directory / "signing.pem")
+    file.write_text(text, encoding="utf-8")
+    return file
