@@ -93,6 +93,11 @@ class Counter:
         self._sight: Sight | None = None
         self.frames = 0
 
+    @property
+    def sight(self) -> Sight | None:
+        """Whether the camera sees; None before the first picture."""
+        return self._sight
+
     def see(self, what: Frame | Lost) -> tuple[Crossing | SightChange, ...]:
         """Take the next picture, or the loss of them. Sight is told first, at the first picture and at each change."""
         match what:

@@ -92,7 +92,7 @@ class Rule:
 
     band: float = 0.25
     travel: float = 0.5
-    linger: float = 0.1
+    linger: float = 0.2
     memory_ms: int = 3000
     """How long the side of an unseen track is kept; never shorter than the tracker keeps its number."""
 

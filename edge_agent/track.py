@@ -6,7 +6,8 @@ Pure: the same boxes at the same times give the same tracks. Rules:
 2. A box belongs to the track whose predicted box it overlaps most; where nothing overlaps, to the nearest one in reach.
 3. A track that is not seen keeps its number for `Tuning.buffer_ms`, so that a short drop-out is not a new thing.
 4. Where one box has swallowed two tracks, each keeps its own share of that box: two cartons that touch stay two.
-5. A track is told to the caller after `Tuning.confirm_hits` sights: a flicker is no thing.
+5. A track that began as a piece of another must prove itself longer, and ends when the piece is taken in again.
+6. A track is told to the caller after `Tuning.confirm_hits` sights: a flicker is no thing.
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ class Tuning:
 
     buffer_ms: int = 1500
     confirm_hits: int = 3
+    piece_hits: int = 6
+    """Sights after which a piece is told; three times as many, and it is a thing like others."""
+    least_share: float = 0.3
+    """Two things in one box are of about the same size; a smaller one is a piece of the other."""
     min_iou: float = 0.1
     reach: float = 0.8
     """Centre distance allowed, in box diagonals, beside what the velocity predicts."""
@@ -102,6 +107,7 @@ class _Kept:
     track: Track
     predicted: Box
     scores: float = 0.0
+    is_piece: bool = False
     seen: bool = field(default=False)
 
 
@@ -176,11 +182,13 @@ class Tracker:
 
     def _swallower(self, kept: _Kept, boxes: Sequence[Box], owner: dict[int, _Kept]) -> _Kept | None:
         """The track whose box has taken this confirmed one in: larger than it was, and over most of our prediction."""
-        if kept.track.hits < self._tuning.confirm_hits:
+        if not self._confirmed(kept) or kept.is_piece:
             return None
         for index, other in owner.items():
             box = boxes[index]
-            both = kept.predicted.area + other.track.box.area
+            both, ratio = kept.predicted.area + other.track.box.area, kept.predicted.area / other.track.box.area
+            if ratio < self._tuning.least_share or ratio > 1 / self._tuning.least_share:
+                continue
             if overlap(kept.predicted, box) > 0.6 * kept.predicted.area and box.area > 0.7 * both:
                 return other
         return None
@@ -198,6 +206,7 @@ class Tracker:
         velocity = tuple(gain * new + (1 - gain) * old for new, old in zip(moved, before.velocity, strict=True))
         kept.seen = True
         kept.scores += box.score
+        kept.is_piece = kept.is_piece and before.hits < 3 * self._tuning.piece_hits
         kept.track = Track(
             id=before.id,
             box=box,
@@ -207,9 +216,17 @@ class Tracker:
             seen_ms=at_ms,
         )
 
+    def _confirmed(self, kept: _Kept) -> bool:
+        return kept.track.hits >= (self._tuning.piece_hits if kept.is_piece else self._tuning.confirm_hits)
+
     def _begin(self, box: Box, at_ms: int) -> None:
+        piece = any(
+            overlap(box, other.predicted) > 0.6 * box.area
+            for other in self._kept.values()
+            if self._confirmed(other) and not other.is_piece
+        )
         track = Track(id=self._next_id, box=box, velocity=(0.0, 0.0), hits=1, score=box.score, seen_ms=at_ms)
-        self._kept[track.id] = _Kept(track=track, predicted=box, scores=box.score, seen=True)
+        self._kept[track.id] = _Kept(track=track, predicted=box, scores=box.score, is_piece=piece, seen=True)
         self._next_id += 1
 
     def _forget(self, at_ms: int) -> None:

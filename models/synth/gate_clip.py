@@ -7,6 +7,8 @@ belt stops. On the roller table (right) one is pushed in and comes back out, oth
 the end of the gate. The same seed gives the same clip. `truth.json` has the rule of counting, the gate, the events.
 """
 
+# ruff: noqa: PLR2004  a drawing is made of numbers
+
 from __future__ import annotations
 
 import argparse
@@ -69,9 +71,7 @@ class Goods:
 def render(path: Path, wish: Wish) -> dict[str, Any]:
     """Write the clip; return its truth (and write that as `truth.json` beside a clip of that name)."""
     truth, play = plan(wish)
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*"mp4v"), wish.fps, (wish.width, wish.height)
-    )
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), wish.fps, (wish.width, wish.height))
     if not writer.isOpened():
         raise SystemExit(f"{path} cannot be written as a video")
     for picture in play:
@@ -108,7 +108,14 @@ def plan(wish: Wish) -> tuple[dict[str, Any], Any]:
         "in": wish.goods_in,
         "out": wish.goods_out,
         "gates": [
-            {"id": "gate", "line": line, "in_normal": [0.0, 1.0], "in": wish.goods_in, "out": wish.goods_out, "events": events}
+            {
+                "id": "gate",
+                "line": line,
+                "in_normal": [0.0, 1.0],
+                "in": wish.goods_in,
+                "out": wish.goods_out,
+                "events": events,
+            }
         ],
     }
     return truth, _pictures(wish, rng, camera, goods, belt_m)
@@ -144,7 +151,7 @@ def _schedule(
     halt_at = None
     for (slot, x, _), box in zip(lanes, boxes, strict=True):
         if slot == halted and slot != pair_slot:
-            halt_at = (starts[slot] - _on_line(box, x, camera) - float(rng.uniform(-0.03, 0.03))) / BELT_MPS
+            halt_at = (starts[slot] - _on_line(box, x, camera) - float(rng.uniform(0.02, 0.05))) / BELT_MPS
 
     def belt_m(t: float) -> float:
         if halt_at is None or t <= halt_at:
@@ -175,12 +182,21 @@ def _table(wish: Wish, rng: np.random.Generator, *, returns: bool) -> list[Goods
         box, turn_y = carton(rng), GATE_Y - float(rng.uniform(0.9, 1.2))
         there, back = (DOOR_Y - turn_y) / 1.15, (DOOR_Y - turn_y) / 1.0
         stay = float(rng.uniform(0.5, 1.1))
-        goods.append(_pushed(box, middle, [(t, DOOR_Y), (t + there, turn_y), (t + there + stay, turn_y), (t + there + stay + back, DOOR_Y)], rng))
+        goods.append(
+            _pushed(
+                box,
+                middle,
+                [(t, DOOR_Y), (t + there, turn_y), (t + there + stay, turn_y), (t + there + stay + back, DOOR_Y)],
+                rng,
+            )
+        )
         t += there + stay + back + 0.3
     plain = wish.goods_out - returns
     need = (DOOR_Y - END_Y) / 1.35
     for _ in range(plain):
-        goods.append(_pushed(carton(rng), middle + float(rng.uniform(-0.12, 0.12)), [(t, END_Y), (t + need, DOOR_Y)], rng))
+        goods.append(
+            _pushed(carton(rng), middle + float(rng.uniform(-0.12, 0.12)), [(t, END_Y), (t + need, DOOR_Y)], rng)
+        )
         t += 2.4 + float(rng.uniform(0.0, 0.4))
     return goods
 
@@ -262,7 +278,7 @@ def _pictures(wish: Wish, rng: np.random.Generator, camera: Camera, goods: list[
         _worker(picture, camera, t - walk_at)
         flicker = 1 + 0.012 * math.sin(2 * math.pi * 1.7 * t + phase) + 0.02 * math.sin(0.35 * t + phase)
         picture *= vignette * np.float32(flicker)
-        picture = cv2.GaussianBlur(picture, (0, 0), 0.6)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.6), dtype=np.float32)
         shift = rng.integers(0, 60, 2)
         picture += 2.6 * np.roll(grain[rng.integers(8)], tuple(shift.tolist()), (0, 1)) * (0.7 + picture / 400)
         yield _stamped(np.clip(picture, 0, 255).astype(np.uint8), t, wish)

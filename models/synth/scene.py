@@ -4,11 +4,13 @@ Metres: x to the right, y away from the camera, z up. Everything random comes fr
 gives the same pictures. Pictures are blue, green, red.
 """
 
+# ruff: noqa: PLR2004, PLR0917  a drawing is made of numbers
+
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float32]
+    Array = NDArray[np.floating[Any]]
 
 CAMERA_Z, PITCH, FIELD = 4.3, math.radians(42), math.radians(62)
 BELT_Z = 0.55
@@ -86,7 +88,9 @@ def noise(rng: np.random.Generator, height: int, width: int, octaves: tuple[int,
 def carton(rng: np.random.Generator) -> Carton:
     """A carton of its own size, colour, tape, labels and scuffs."""
     size = (rng.uniform(0.36, 0.58), rng.uniform(0.34, 0.52), rng.uniform(0.2, 0.4))
-    kraft = np.array([(96, 136, 176), (84, 122, 166), (110, 150, 186), (128, 164, 194), (70, 104, 142)][rng.integers(5)])
+    kraft = np.array(
+        [(96, 136, 176), (84, 122, 166), (110, 150, 186), (128, 164, 194), (70, 104, 142)][rng.integers(5)]
+    )
     if rng.random() < 0.15:
         kraft = np.array((206, 214, 216))  # white cartons exist too
     kraft = kraft * rng.uniform(0.88, 1.08)
@@ -171,7 +175,8 @@ def paste(picture: Array, texture: Array, quad: Array, shade: float = 1.0) -> No
     high = np.ceil(quad.max(0)).astype(int) + 2
     x0, y0 = max(0, low[0]), max(0, low[1])
     x1, y1 = min(picture.shape[1], high[0]), min(picture.shape[0], high[1])
-    if x0 >= x1 or y0 >= y1:
+    edge_on = cv2.contourArea(quad.astype(np.float32)) < 1.0
+    if edge_on or x0 >= x1 or y0 >= y1:
         return
     height, width = texture.shape[:2]
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
@@ -202,7 +207,7 @@ def shade_polygon(picture: Array, polygon: Array, strength: float, softness: flo
 def draw_carton(picture: Array, camera: Camera, box: Carton, x: float, y: float, turn: float) -> None:
     """The carton with its shadow, standing at (x, y)."""
     corners = box.corners(x, y, turn)
-    base = corners[:4] + (0.05, 0.03, 0.0)
+    base = corners[:4] + np.array((0.05, 0.03, 0.0))
     base[:, :2] = (base[:, :2] - (x, y)) * 1.1 + (x, y - 0.02)
     shade_polygon(picture, camera.project(base), 0.55, 0.03 * camera.scale(x, y, BELT_Z))
     flat, light = camera.project(corners), light_at(y)
@@ -278,7 +283,9 @@ class Scenery:
         self._floor(picture)
         self._wall(picture)
         for x0, x1 in (BELT_X, TABLE_X):  # the frames stand on the floor and shade it
-            shade = camera.project([(x0 - 0.1, FAR_Y, 0), (x1 + 0.35, FAR_Y, 0), (x1 + 0.4, NEAR_Y, 0), (x0, NEAR_Y, 0)])
+            shade = camera.project(
+                [(x0 - 0.1, FAR_Y, 0), (x1 + 0.35, FAR_Y, 0), (x1 + 0.4, NEAR_Y, 0), (x0, NEAR_Y, 0)]
+            )
             shade_polygon(picture, shade, 0.5, 5)
             skirt = np.ones((16, 64, 3), np.float32) * np.array((92, 78, 60), np.float32)
             for x in (x0, x1):
@@ -304,7 +311,7 @@ class Scenery:
             at = (int(rng.uniform(0, width)), int(rng.uniform(0, length)))
             ink = tuple((floor[at[1], at[0]] * rng.uniform(0.9, 0.97)).tolist())
             cv2.line(floor, at, (at[0] + int(rng.normal(0, 20)), at[1] + int(rng.normal(0, 120))), ink, 4)
-        floor = cv2.GaussianBlur(floor, (0, 0), 1.5)
+        floor = np.asarray(cv2.GaussianBlur(floor, (0, 0), 1.5), dtype=np.float32)
         for x, y in ((170, 560), (640, 470), (700, 760)):  # lamps high above
             lamp = np.zeros((length, width), np.float32)
             cv2.ellipse(lamp, (x, y), (150, 110), 0, 0, 360, 1.0, -1)
@@ -318,7 +325,7 @@ class Scenery:
         sheet *= (1 + 0.08 * np.sin(np.arange(1400, dtype=np.float32) * 2 * math.pi / 20))[None, :, None]
         sheet *= (0.86 + 0.03 * noise(rng, 160, 1400, (60, 20)))[..., None]
         sheet[-22:] *= 0.75
-        wall = [(-7, WALL_Y, 1.6), (7, WALL_Y, 1.6), (7, WALL_Y, 0), (-7, WALL_Y, 0)]
+        wall = [(-7.0, WALL_Y, 1.6), (7.0, WALL_Y, 1.6), (7.0, WALL_Y, 0.0), (-7.0, WALL_Y, 0.0)]
         paste(picture, sheet, camera.project(wall))
         left, right = DOOR
         hole = [(left, WALL_Y, 1.6), (right, WALL_Y, 1.6), (right, WALL_Y, 0.0), (left, WALL_Y, 0.0)]
@@ -357,10 +364,10 @@ class Scenery:
                 box = carton(rng)
                 box = Carton(size=(0.56, 0.54, 0.42), top=box.top, front=box.front, side=box.side)
                 lift = 0.12 + 0.42 * level - BELT_Z
-                corners = box.corners(x + rng.normal(0, 0.015), y) + (0, 0, lift)
+                corners = box.corners(x + rng.normal(0, 0.015), y) + np.array((0, 0, lift))
                 flat, light = self.camera.project(corners.astype(np.float32)), light_at(y)
                 if level == 0:
-                    shade_polygon(picture, flat[:4] * 1.0 + (3, 2), 0.5, 5)
+                    shade_polygon(picture, flat[:4] + np.array((3, 2)), 0.5, 5)
                 draw_faces(picture, box, flat, 0.95 * light, left=x > 0, right=x < 0)
 
 
@@ -390,7 +397,10 @@ def draw_worker(picture: Array, camera: Camera, x: float, y: float, heading: flo
         parts += [(shoulder, elbow, 0.12, (96, 74, 60)), (elbow, hand, 0.1, (96, 74, 60)), (hand, hand, 0.1, skin)]
     parts.sort(key=lambda part: -float(part[0][1] + part[1][1]))
     torso = camera.project(
-        [tuple(at(0, s, h)) for s, h in ((-0.2, 0.86), (0.2, 0.86), (0.27, 1.22), (0.23, 1.47), (-0.23, 1.47), (-0.27, 1.22))]
+        [
+            tuple(at(0, s, h))
+            for s, h in ((-0.2, 0.86), (0.2, 0.86), (0.27, 1.22), (0.23, 1.47), (-0.23, 1.47), (-0.27, 1.22))
+        ]
     )
     layer = np.clip(picture, 0, 255).astype(np.uint8)
 
