@@ -24,7 +24,9 @@ from evidence.keys import PublicKey
 from evidence.statement import Statement
 
 WAITING_LIMIT: Final = 64
-"""Batches that wait, at most; the broker sends fewer than this without acknowledgement (cloud_sync/mqtt.py)."""
+"""Batches that wait, at most: 48 MB. When so many do, the broker waits with the next one."""
+OFFER_S: Final = 10.0
+"""How long the broker is kept waiting before the connection is given up: less than a keepalive."""
 COMMIT_BYTES: Final = 8 * 1024 * 1024
 """Bytes of batches in one commit, about; what waits is taken together, so a busy receiver commits in larger groups."""
 REFUSED_PER_BATCH: Final = 16
@@ -162,17 +164,20 @@ class _Touched:
 class Intake:
     """The one thread that stores."""
 
-    def __init__(self, store: Store, receipts: Receipts, messenger: Messenger, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, receipts: Receipts, messenger: Messenger, clock: Clock, *, patience_s: float = OFFER_S
+    ) -> None:
         self._store, self._receipts, self._messenger, self._clock = store, receipts, messenger, clock
+        self._patience_s = patience_s
         self._waiting: Queue[Batch] = Queue(WAITING_LIMIT)
         self._keys = Keys(store, clock)
         self._troubles = log.Troubles()
         self.counts = Counts()
 
     def offer(self, batch: Batch) -> bool:
-        """Let it wait for the next commit; False when too much waits: it must not be acknowledged."""
+        """Let it wait for the next commit; False when there was no room for OFFER_S: it must not be acknowledged."""
         try:
-            self._waiting.put_nowait(batch)
+            self._waiting.put(batch, timeout=self._patience_s)
         except Full:
             return False
         return True

@@ -22,12 +22,16 @@ from paho.mqtt.reasoncodes import ReasonCode
 from cloud_sync import log
 from cloud_sync.broker import DOWN, INFLIGHT_MESSAGES, KEEPALIVE_S, UP
 from cloud_sync.clock import Clock
-from cloud_sync.intake import WAITING_LIMIT, Batch
+from cloud_sync.intake import Batch
 from evidence.bodies import NAME
 from evidence.statement import BATCH_LIMIT
 
 RECEIVE_MAXIMUM: Final = INFLIGHT_MESSAGES
-"""Batches that the broker may have sent and not got acknowledged (MQTT 5 section 3.1.2.11.3)."""
+"""Batches that the broker may have sent and not got acknowledged (MQTT 5 section 3.1.2.11.3).
+
+Mosquitto 2.0.11 sends more: every acknowledgement lets it send two. So the bound that holds is the intake's, which lets
+the connection wait: paho's thread reads no further meanwhile.
+"""
 SESSION_S: Final = 3600
 """How long the broker keeps what was not acknowledged while the receiver is away."""
 RECEIPT_LIFETIME_S: Final = 300
@@ -37,8 +41,6 @@ RECEIPTS_QUEUED: Final = 1000
 WAIT_S: Final = (0.2, 30.0)
 """First and longest wait before connecting again; it doubles in between, and half of it is chance."""
 GOODBYE_S: Final = 5.0
-
-assert RECEIVE_MAXIMUM < WAITING_LIMIT  # noqa: S101 - a broker that keeps its word never finds the intake full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ class Wire:
         while not self._stop.is_set():
             try:
                 self._connect()
-                self._client.loop_forever()
+                self._serve()
                 cause = "the connection ended"
             except (OSError, ValueError) as error:
                 cause = str(error)
@@ -166,7 +168,18 @@ class Wire:
             properties=properties,
         )
 
-    # Called by paho in the thread of _run.
+    def _serve(self) -> None:
+        """Let paho's own thread use the connection until it ends.
+
+        Not loop_forever here: without a thread that paho knows of, `ack` and `publish` would write to the socket from
+        the intake's thread, in the middle of what the loop is writing.
+        """
+        self._client.loop_start()
+        thread = self._client._thread  # noqa: SLF001 - paho has no other word for "has ended"
+        if thread is not None:
+            thread.join()
+
+    # Called by paho in its thread.
 
     def _on_connect(self, client: paho.Client, _: object, __: object, reason: ReasonCode, ___: object) -> None:
         if reason.is_failure:
@@ -200,8 +213,10 @@ class Wire:
             if offer is _refuse:
                 return
             # Unacknowledged, it comes again with the next connection.
-            self._troubles.begin("full", "more messages than the broker may send", receive_maximum=RECEIVE_MAXIMUM)
+            self._troubles.begin("full", "batches come faster than they are stored", do="see what the store says")
             client.disconnect()
+            return
+        self._troubles.over("full", "batches are stored again")
 
 
 def _refuse(_: Batch) -> bool:

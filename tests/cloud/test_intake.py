@@ -58,7 +58,7 @@ class World:
         self.post = Post()
         self.clock = Sleepless()
         receipts = Receipts(self.store, RECEIVER_KEY, receiver="suzhou")
-        self.intake = Intake(self.store, receipts, self.post, self.clock)
+        self.intake = Intake(self.store, receipts, self.post, self.clock, patience_s=0.01)
 
     def take(self, *payloads: bytes, box: str = "box-1") -> None:
         self.intake.take([Batch(box=box, payload=p, token=i) for i, p in enumerate(payloads)], Event())

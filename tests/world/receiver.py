@@ -43,6 +43,11 @@ class RunningReceiver:
     def log(self) -> str:
         return (self.directory / "receiver.log").read_text(encoding="utf-8")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the receiver is not running"
+        return self._process.pid
+
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The store's file, beside the running process."""
@@ -103,7 +108,9 @@ class RunningReceiver:
 
 
 @contextmanager
-def running_receiver(directory: Path, broker: RunningBroker, *, start: bool = True) -> Iterator[RunningReceiver]:
+def running_receiver(
+    directory: Path, broker: RunningBroker, *, start: bool = True, share: str = ""
+) -> Iterator[RunningReceiver]:
     """A receiver of this broker, its files in `directory`; ended when the block ends."""
     files = broker.client("main", role=Role.RECEIVER)
     key = SigningKey.generate()
@@ -112,7 +119,7 @@ def running_receiver(directory: Path, broker: RunningBroker, *, start: bool = Tr
     receiver.config.write_text(
         f'[receiver]\nid = "suzhou"\nsigning_key = "./signing.key"\nstore = "./receiver.db"\n'
         f'[broker]\nhost = "{broker.host}"\nport = {broker.port}\n'
-        f'ca = "{files.ca}"\ncert = "{files.cert}"\nkey = "{files.key}"\n'
+        f'ca = "{files.ca}"\ncert = "{files.cert}"\nkey = "{files.key}"\nshare = "{share}"\n'
         f"[http]\nport = {receiver.port}\n"
     )
     try:
