@@ -8,17 +8,15 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from zstandard import FRAME_HEADER, ZstdDecompressor, ZstdError
-
 from cloud_sync.derive import SUMMED, Span
+from cloud_sync.packing import unpack
 from cloud_sync.sqlite_open import Connections
-from cloud_sync.store import Bank, Commit, CrossingRow, GapRow, Grant, Quarantined, Shown, StoreError, Stream
+from cloud_sync.store import Bank, Commit, CrossingRow, GapRow, Grant, Quarantined, Shown, Stream
 from evidence.bodies import Direction, GapReason, Kind
 from evidence.chain import SEGMENTS_LIMIT, Segment
 from evidence.keys import PublicKey
 from evidence.receipt import REFUSALS_LIMIT, Refusal, StreamReceipt
 from evidence.roster import Enrolled
-from evidence.statement import STATEMENT_LIMIT
 
 
 class SqliteReads:
@@ -185,17 +183,6 @@ class SqliteReads:
                 (stream, from_ms, to_ms),
             )
             return {start_ms: dict(zip(SUMMED, sums, strict=True)) for start_ms, *sums in rows}
-
-
-def unpack(body: bytes) -> bytes:
-    """The statement's bytes, from the column `body`. Raises StoreError when the frame is damaged."""
-    if not body.startswith(FRAME_HEADER):
-        return body
-    try:
-        unpacked: bytes = ZstdDecompressor().decompress(body, max_output_size=STATEMENT_LIMIT)
-    except ZstdError as cause:
-        raise StoreError(f"a stored statement is damaged: {cause}") from cause
-    return unpacked
 
 
 _STREAMS: Final = """

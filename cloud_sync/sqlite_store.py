@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from zstandard import ZstdCompressor
-
 from cloud_sync.accept import Accepted, Refused, Room, accept, link_of, sentence
 from cloud_sync.derive import facts_of
+from cloud_sync.packing import Packer, unpack
 from cloud_sync.sqlite_derived import StreamFacts, clear, find_forks, note_fork, write_facts
 from cloud_sync.sqlite_open import Connections
-from cloud_sync.sqlite_reads import SqliteReads, unpack
+from cloud_sync.sqlite_reads import SqliteReads
 from cloud_sync.store import (
     QUARANTINE_BODY_LIMIT,
     QUARANTINE_PER_BOX,
@@ -35,7 +34,6 @@ from evidence.keys import PublicKey
 from evidence.roster import Enrolled
 from evidence.statement import ClockQuality, Statement, open_statement
 
-ZSTD_LEVEL: Final = 3
 STREAMS_CACHED: Final = 50_000
 """Streams whose segments are kept in memory, at most: some 400 bytes each."""
 REBUILD_CHUNK: Final = 1000
@@ -79,7 +77,7 @@ class SqliteStore(SqliteReads):
 
     def __init__(self, path: Path) -> None:
         super().__init__(Connections(path))
-        self._compressor = ZstdCompressor(level=ZSTD_LEVEL)
+        self._packer = Packer()
         self._places: dict[tuple[str, str], _Place] = {}
         self._version = -1
 
@@ -169,7 +167,7 @@ class SqliteStore(SqliteReads):
             verdict = accept(statement, _held(db, place.id, statement.n), room)
         if not isinstance(verdict, Accepted):
             return verdict
-        seq = _insert(db, place.id, statement, self._packed(statement.encoded), received_ms)
+        seq = _insert(db, place.id, statement, self._packer.pack(statement.encoded), received_ms)
         if verdict.outcome is Outcome.FORK:
             note_fork(db, place.id, statement.n)
         place.facts.add(seq, statement.n, facts_of(statement.body, received_ms=received_ms))
@@ -194,11 +192,6 @@ class SqliteStore(SqliteReads):
         if version != self._version:
             self._places.clear()
             self._version = version
-
-    def _packed(self, encoded: bytes) -> bytes:
-        """As a zstd frame (RFC 8878) where that is shorter: its first byte, 28, is never that of a statement, d2."""
-        packed: bytes = self._compressor.compress(encoded)
-        return packed if len(packed) < len(encoded) else encoded
 
 
 def _insert(db: sqlite3.Connection, stream: int, statement: Statement, packed: bytes, received_ms: int) -> int:

@@ -4,7 +4,7 @@ Methods block and may be called from several threads at once. What `take` return
 anything be acknowledged or receipted.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -270,6 +270,3 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of the files."""
         ...
-
-
-OpenStore: TypeAlias = Callable[[], Store]

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from cloud_sync.packing import Packer
 from cloud_sync.sqlite_store import SqliteStore
 from cloud_sync.store import Store, StoreError
 from tests.cloud.boxes import FakeBox
@@ -146,4 +147,4 @@ def test_stored_statements_are_compressed_only_where_that_shrinks_them(store: Sq
         (body,) = db.execute("SELECT body FROM statement").fetchone()
     assert len(body) < len(long)
     noise = Random(1).randbytes(1000)
-    assert store._packed(noise) == noise
+    assert Packer().pack(noise) == noise
