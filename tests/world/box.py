@@ -97,6 +97,7 @@ class Statements:
             statement = open_statement(each, {key.public.kid: key.public}.get)
             by_stream.setdefault(statement.stream, []).append(statement)
         for stream, chain in by_stream.items():
+            chain.sort(key=lambda statement: statement.n)
             prev, config = b"", b""
             for n, statement in enumerate(chain):
                 assert (statement.box, statement.n, statement.prev) == (BOX, n, prev), f"{stream} is no chain at {n}"
