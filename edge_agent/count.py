@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_agent.counting import Counter, Lost, Sight, SightChange
+from edge_agent.counting import Counter, Lost, SightChange
 from edge_agent.gate import Crossing, Gate, GateLine
+from evidence.bodies import Sight
 from evidence.exits import Exit
 
 

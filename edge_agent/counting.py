@@ -7,11 +7,11 @@ told as `SightChange`, never as nothing having moved.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never
 
 from edge_agent.gate import Crossing, Gate
 from edge_agent.track import Box, Tracker
+from evidence.bodies import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 """Rows x columns x 3: blue, green, red."""
-
-
-class Sight(IntEnum):
-    """Whether the camera can see the gate; the numbers stand in statements."""
-
-    BLIND = 0
-    CLEAR = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

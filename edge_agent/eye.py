@@ -20,8 +20,9 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 import cv2
 import numpy as np
 
-from edge_agent.counting import Frame, Lost, Sight
+from edge_agent.counting import Frame, Lost
 from edge_agent.track import Box
+from evidence.bodies import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

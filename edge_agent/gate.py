@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from evidence.bodies import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED = 1024
 """Tracks whose side is known at once; those unseen for longest are forgotten first."""
-
-
-class Direction(IntEnum):
-    """Which way through a gate; the numbers stand in statements."""
-
-    IN = 0
-    OUT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

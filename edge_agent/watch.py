@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Final
 
-from edge_agent import counting
 from edge_agent.config import Camera, Pace
 from edge_agent.counting import Counter, Frame, Lost, SightChange
 from edge_agent.eye import Foreground, FrameSource, SceneTest, open_source
@@ -186,12 +185,12 @@ class GateKeeper:
             at_ms = min(max(event.at_ms, self.window.from_ms), max(now_ms, self.window.from_ms))
             match event:
                 case Seen():
-                    direction = Direction(event.direction)
+                    direction = event.direction
                     row = cbor.encode([at_ms, int(direction), event.kind, event.confidence_permille, event.track])
                     log.info("crossing stream=%s direction=%s", self._stream, direction.name)
                 case SightChange():
-                    row = self._mark(at_ms, Sight(event.sight))
-                    log.info("sight stream=%s is=%s why=%s", self._stream, Sight(event.sight).name, event.why)
+                    row = self._mark(at_ms, event.sight)
+                    log.info("sight stream=%s is=%s why=%s", self._stream, event.sight.name, event.why)
             self._add(row, at_ms)
         if not (self.window.is_full or 0 <= now_ms - self._marked_at_ms < MARK_EVERY_MS):
             self._add(self._mark(max(now_ms, self.window.from_ms), self.window.sight_now), now_ms)
@@ -318,9 +317,7 @@ def watch(camera: Camera, signer: Signer, settings: dict[str, Any], *, seal_ever
                 retry_s = FIRST_RETRY_S
                 if _look(source, counter, keeper, stop):
                     log.info("the recording was read to its end stream=%s", camera.stream)
-                    keeper.take(
-                        [SightChange(at_ms=signer.clock.utc_ms(), sight=counting.Sight.BLIND, why="recording ended")]
-                    )
+                    keeper.take([SightChange(at_ms=signer.clock.utc_ms(), sight=Sight.BLIND, why="recording ended")])
                     _until(stop, keeper)
                     break
         _keep(keeper, counter.see(Lost(why="no camera", at_ms=signer.clock.utc_ms())))

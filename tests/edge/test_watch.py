@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from edge_agent.counting import Sight as Seeing
 from edge_agent.counting import SightChange
 from edge_agent.gate import Crossing as Seen
 from edge_agent.spool import Spool, SpoolError
@@ -47,7 +46,7 @@ class Dock:
     def die(self) -> None:
         self.box.die()
 
-    def see(self, sight: Seeing) -> None:
+    def see(self, sight: Sight) -> None:
         self.take([SightChange(at_ms=self.box.clock.utc_ms(), sight=sight, why="a test")])
 
     def cross(self, direction: Direction = Direction.IN) -> int:
@@ -56,11 +55,9 @@ class Dock:
         return self.track
 
     def crossing(self, direction: Direction = Direction.IN) -> Seen:
-        from edge_agent.gate import Direction as GateDirection
-
         return Seen(
             at_ms=self.box.clock.utc_ms(),
-            direction=GateDirection(int(direction)),
+            direction=direction,
             kind="goods",
             confidence_permille=900,
             track=self.track,
@@ -116,7 +113,7 @@ def agree(statements: Statements) -> None:
 
 
 def test_a_crossing_is_signed_within_seconds_and_the_totals_go_on(dock: Dock) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(3)
     dock.cross()
     dock.watch(6)
@@ -130,7 +127,7 @@ def test_a_crossing_is_signed_within_seconds_and_the_totals_go_on(dock: Dock) ->
 
 
 def test_a_quiet_hour_is_signed_as_clear_and_windows_adjoin(dock: Dock) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(3600)
     windows = dock.windows()
     assert all(before.to_ms == after.from_ms for before, after in pairwise(windows))
@@ -141,15 +138,15 @@ def test_a_quiet_hour_is_signed_as_clear_and_windows_adjoin(dock: Dock) -> None:
 
 def test_a_blind_camera_is_blind_in_the_chain(dock: Dock) -> None:
     dock.watch(10)
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(10)
-    dock.see(Seeing.BLIND)
+    dock.see(Sight.BLIND)
     dock.watch(100)
     assert sight_ms(dock.windows())[Sight.CLEAR] == 10_000
 
 
 def test_after_a_kill_only_what_was_seen_is_clear(dock: Dock) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(20)
     dock.cross()
     dock.die()
@@ -164,9 +161,9 @@ def test_after_a_kill_only_what_was_seen_is_clear(dock: Dock) -> None:
 
 
 def test_a_blind_time_before_a_kill_is_not_taken_for_clear_afterwards(dock: Dock) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(5)
-    dock.see(Seeing.BLIND)
+    dock.see(Sight.BLIND)
     dock.watch(70)  # sealed meanwhile: the open window began blind
     dock.die()
     dock.box.clock.sleep(10_000)
@@ -175,7 +172,7 @@ def test_a_blind_time_before_a_kill_is_not_taken_for_clear_afterwards(dock: Dock
 
 
 def test_a_kill_costs_no_more_sight_than_the_time_between_two_marks(dock: Dock) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(33)
     dock.die()
     dock.start()
@@ -186,7 +183,7 @@ def test_a_kill_costs_no_more_sight_than_the_time_between_two_marks(dock: Dock) 
 
 @pytest.mark.parametrize("by_ms", [TWO_HOURS_MS, -TWO_HOURS_MS])
 def test_a_clock_that_is_set_claims_no_sight_that_there_was_not(dock: Dock, by_ms: int) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(20)
     dock.box.clock.set(by_ms)
     dock.cross()
@@ -201,7 +198,7 @@ def test_a_clock_that_is_set_claims_no_sight_that_there_was_not(dock: Dock, by_m
 
 
 def test_a_stop_as_told_leaves_a_gap_that_says_off(dock: Dock) -> None:
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     dock.watch(3)
     dock.keeper.seal(clean=True)
     dock.die()
@@ -216,7 +213,7 @@ def test_a_full_disk_loses_no_crossing_that_fits_in_memory_and_counts_the_others
     with tmpfs_disk(tmp_path, size_mb=8) as disk:
         dock = Dock(BoxUnderTest(directory=disk.path, settings={}))
         dock.start()
-        dock.see(Seeing.CLEAR)
+        dock.see(Sight.CLEAR)
         dock.cross()
         disk.fill()
         first, lost = dock.track, 50
@@ -253,7 +250,7 @@ def morning(dock: Dock, tell: Tell) -> None:
 
     told()
     dock.start()
-    dock.see(Seeing.CLEAR)
+    dock.see(Sight.CLEAR)
     for step in range(12):
         dock.box.clock.sleep(1000)
         if step == 7:
@@ -261,7 +258,7 @@ def morning(dock: Dock, tell: Tell) -> None:
         tell({"delivered": dock.track + 1, "at": dock.box.clock.at_ms, "steady": dock.box.clock.steady})
         dock.cross(Direction(step % 2))
         told()
-    dock.see(Seeing.BLIND)
+    dock.see(Sight.BLIND)
     dock.watch(61)
     dock.keeper.seal(clean=True)
     told()
