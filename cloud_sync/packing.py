@@ -1,6 +1,6 @@
 """Statements made smaller for the store: the one door to `zstandard`.
 
-Level 3 takes about 10 us a statement and a fifth of its bytes; most of the rest is signatures and hashes, which
+Level 3 costs about 10 us a statement and saves a fifth of its bytes; much of the rest is signature and hash, which
 nothing makes smaller.
 """
 
