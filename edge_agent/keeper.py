@@ -10,20 +10,20 @@ that is full then is emptied, and how many readings that cost is signed as soon 
 
 import logging
 import shutil
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Event, Lock
+from threading import Event
 from typing import Any, Final
 from zlib import crc32
 
 from edge_agent import __version__
+from edge_agent.arrivals import Arrivals, Lost
 from edge_agent.config import Box
 from edge_agent.reading import Reading
 from edge_agent.signer import LastRun, Signer, opening
 from edge_agent.spool import Head, SpoolDamagedError, SpoolError, SpoolFullError
-from edge_agent.wall import Step, Wall, is_after
+from edge_agent.wall import Step, Wall
 from edge_agent.window import Measured, Window
 from evidence.bodies import (
     HEADS_LIMIT,
@@ -40,8 +40,6 @@ from evidence.judge import UNJUDGED, Judged
 
 PROCESS: Final = "poll"
 SOFTWARE: Final = f"qianliyan {__version__}"
-QUEUE_LIMIT: Final = 10_000
-"""Readings that wait for the keeper, at most; beyond it the oldest are counted as lost."""
 CHANGE_SEAL_MS: Final = 30_000
 """A change of state is sealed at once, but a chattering machine at most this often."""
 LATENESS_MS: Final = 30_000
@@ -63,15 +61,6 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Lost:
-    """Readings that were taken and could not be kept."""
-
-    from_ms: int
-    to_ms: int
-    count: int
-
-
-@dataclass(slots=True)
 class _Stream:
     """One machine's stream while the keeper runs."""
 
@@ -83,14 +72,11 @@ class _Stream:
     changed: bool = False
     thinned: bool = False
     """Whether minutes were sealed in place of samples, and that was said."""
-    lost: _Lost | None = None
+    lost: Lost | None = None
 
-    def lose(self, lost: _Lost) -> None:
+    def lose(self, lost: Lost) -> None:
         """Count readings as lost, until that is signed."""
-        if self.lost is not None:
-            from_ms, to_ms = min(lost.from_ms, self.lost.from_ms), max(lost.to_ms, self.lost.to_ms)
-            lost = _Lost(from_ms, to_ms, lost.count + self.lost.count)
-        self.lost = lost
+        self.lost = lost if self.lost is None else self.lost + lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +100,7 @@ class Keeper:
         self._box = box
         self._settings = settings
         self._box_settings = box_settings | {"software": SOFTWARE}
-        self._queue: deque[Reading] = deque()
-        self._overflow: dict[str, _Lost] = {}
-        self._queue_lock = Lock()
+        self._arrivals = Arrivals()
         self._streams: dict[str, _Stream] = {}
         self._pending: list[tuple[int, bytes]] = []
         self._journal_id = 0
@@ -127,13 +111,7 @@ class Keeper:
 
     def deliver(self, reading: Reading) -> None:
         """Take a reading over; any thread may call. Never waits for the disk."""
-        with self._queue_lock:
-            if len(self._queue) >= QUEUE_LIMIT:
-                oldest = self._queue.popleft()
-                lost = self._overflow.setdefault(oldest.stream, _Lost(oldest.at_ms, oldest.at_ms, 0))
-                lost.to_ms = max(lost.from_ms, oldest.at_ms + 1)
-                lost.count += 1
-            self._queue.append(reading)
+        self._arrivals.put(reading)
 
     def start(self) -> None:
         """Sign what the last run left unsealed, the boot, the gap since, and every stream's settings.
@@ -261,19 +239,10 @@ class Keeper:
 
     def _take_in(self, step: Step | None) -> bool:
         """Put readings into their windows, up to a full one or a step of the clock; whether more wait before it."""
-        with self._queue_lock:
-            overflow, self._overflow = self._overflow, {}
-        for name, lost in overflow.items():
+        for name, lost in self._arrivals.take_lost().items():
             if name in self._streams:
                 self._streams[name].lose(lost)
-        while self._queue:
-            reading = self._queue[0]
-            if step is not None and is_after(step, reading.at_ms, reading.steady_ms):
-                return False
-            with self._queue_lock:
-                if self._queue[0] is not reading:  # it was lost this instant: too many wait
-                    continue
-                self._queue.popleft()
+        while (reading := self._arrivals.take(step)) is not None:
             stream = self._streams.get(reading.stream)
             if stream is None:
                 continue
@@ -286,9 +255,7 @@ class Keeper:
 
     def _began(self, step: Step) -> Step:
         """The step as of the first reading in the new time, so that none is older than the window it belongs to."""
-        with self._queue_lock:
-            stamps = [r.at_ms for r in self._queue if is_after(step, r.at_ms, r.steady_ms)]
-        ago_ms = max(0, step.after_ms - min(stamps, default=step.after_ms))
+        ago_ms = step.after_ms - self._arrivals.first_after(step)
         return replace(step, before_ms=max(0, step.before_ms - ago_ms), after_ms=step.after_ms - ago_ms)
 
     # One transaction each.
@@ -442,7 +409,7 @@ class Keeper:
         full = [stream for stream in self._streams.values() if stream.window.is_full]
         for stream in full:
             window = stream.window
-            stream.lose(_Lost(window.from_ms, window.end_ms, len(window.rows)))
+            stream.lose(Lost(window.from_ms, window.end_ms, len(window.rows)))
             stream.window = Window(measured=window.measured, from_ms=window.end_ms)
             stream.changed = False
         if full:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from edge_agent.keeper import QUEUE_LIMIT
+from edge_agent.arrivals import QUEUE_LIMIT
 from edge_agent.spool import Spool, SpoolError
 from evidence.bodies import Boot, ClockStep, Failure, Gap, GapReason, Heartbeat, Keep, Readings, Shutdown
 from evidence.chain import Segment
@@ -304,7 +304,7 @@ def test_readings_of_before_and_after_the_step_may_arrive_mixed(box: BoxUnderTes
     before = box.run(10)
     box.clock.sleep(1000)
     late = box.read("press", 1500)
-    keeper._queue.clear()
+    keeper._arrivals._waiting.clear()
     box.clock.set(TWO_HOURS_MS)
     box.clock.sleep(10)
     fresh = box.read("press", 1500)
@@ -650,7 +650,7 @@ def test_a_queue_that_overflows_is_counted_and_signed(box: BoxUnderTest) -> None
     for _ in range(QUEUE_LIMIT + 25):
         box.clock.sleep(10)
         box.read("press", 1500)
-    assert len(keeper._queue) == QUEUE_LIMIT
+    assert len(keeper._arrivals) == QUEUE_LIMIT
     keeper.step()
     keeper.finish("stopped as told")
     found = box.statements()

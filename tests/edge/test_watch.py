@@ -11,8 +11,8 @@ import pytest
 
 from edge_agent.counting import SightChange
 from edge_agent.gate import Crossing as Seen
+from edge_agent.gate_keeper import EVENTS_FULL, GateKeeper
 from edge_agent.spool import Spool, SpoolError
-from edge_agent.watch import EVENTS_FULL, GateKeeper
 from evidence.bodies import Crossings, Direction, Gap, GapReason, Sight
 from evidence.recompute import Recount
 from tests.world.box import BOX, BoxUnderTest, Statements
