@@ -20,7 +20,6 @@ from evidence.exits import EXIT_CODES_HELP, Exit
 from evidence.files import PUBLIC, write_new
 from evidence.findings import Verdict
 from evidence.keys import Algorithm, PublicKey, SigningKey
-from evidence.shelf import Shelf
 from evidence.source import open_source
 from evidence.tell import findings_json, findings_text, pulled_json, pulled_text
 from evidence.trust import Trust
@@ -75,7 +74,13 @@ def _verify(chosen: argparse.Namespace) -> Exit:
     gc.set_threshold(100_000)  # what is decoded holds no cycles, and is gone with its last reference
     shows = sys.stderr.isatty() and not chosen.json
     with open_source(chosen.path) as source:
-        findings = verify(source, _trust(chosen), only=chosen.stream, progress=_progress if shows else None)
+        findings = verify(
+            source,
+            _trust(chosen),
+            only=chosen.stream,
+            progress=_progress if shows else None,
+            processes=chosen.processes,
+        )
     if shows:
         print("\r\033[K", end="", file=sys.stderr)
     if chosen.stream and not any(stream.stream == chosen.stream for stream in findings.streams):
@@ -98,6 +103,8 @@ def _trust(chosen: argparse.Namespace) -> Trust:
 
 
 def _show(chosen: argparse.Namespace) -> Exit:
+    from evidence.shelf import Shelf
+
     shelf = Shelf(chosen.path, _trust(chosen))
     code = Exit.OK
     for document in shelf.documents(stream=chosen.stream, n=chosen.n, what=chosen.what):
@@ -249,6 +256,13 @@ but nobody you trust says whose keys these are; exit code 1), INCOMPLETE (someth
     command.add_argument("path", type=Path, metavar="FILE|DIR", help="a bundle, or a pulled copy")
     _add_trust(command)
     command.add_argument("--stream", metavar="S", help="only this stream (and the box's own), such as machine/lathe-1")
+    command.add_argument(
+        "--processes",
+        type=int,
+        default=min(4, os.cpu_count() or 1),
+        metavar="N",
+        help="how many processors a large bundle may use; default: all, at most 4",
+    )
 
 
 def _add_show(commands: Any) -> None:  # noqa: ANN401

@@ -105,10 +105,10 @@ class PublicKey:
         signature, and two different statements where the box signed one.
         """
         try:
-            if isinstance(self._key, Ed25519PublicKey):
-                self._key.verify(signature, message)
+            if self.algorithm is Algorithm.ED25519:
+                self._key.verify(signature, message)  # type: ignore[call-arg]  # isinstance() of theirs is slow
             else:
-                self._key.verify(_der(signature), message, ec.ECDSA(hashes.SHA256()))
+                self._key.verify(_der(signature), message, ec.ECDSA(hashes.SHA256()))  # type: ignore[call-arg]
         except InvalidSignature as cause:
             raise SignatureError("the signature does not fit") from cause
 

@@ -97,12 +97,15 @@ def seal(
     return document
 
 
-def open_statement(encoded: bytes, key_of: Callable[[bytes], PublicKey | None]) -> Statement:
+def open_statement(
+    encoded: bytes, key_of: Callable[[bytes], PublicKey | None], *, is_checked: bool = False
+) -> Statement:
     """The statement in these bytes, signed by a key that `key_of` knows for its kid.
 
-    Whether that key may speak for the box is the caller's roster to say. Raises MalformedError or SignatureError.
+    Whether that key may speak for the box is the caller's roster to say. `is_checked`: see cose.open1. Raises
+    MalformedError or SignatureError.
     """
-    payload, key = cose.open1(encoded, aad=AAD, key_of=key_of, at_most=STATEMENT_LIMIT)
+    payload, key = cose.open1(encoded, aad=AAD, key_of=key_of, at_most=STATEMENT_LIMIT, is_checked=is_checked)
     value = cbor.decode_exactly(payload, at_most=STATEMENT_LIMIT)
     box, stream, n, prev, moment, config, body = _checked(value)
     if isinstance(body, Configuration):

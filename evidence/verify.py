@@ -12,21 +12,22 @@ second reads one stream after the other. So memory does not grow with what the s
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
 from typing import Final
 
+from evidence.ahead import CHUNK, can_help, checking_ahead
 from evidence.bodies import Heartbeat
 from evidence.bundle import Entry
 from evidence.claims import Claims
 from evidence.cose import peek_kid
 from evidence.errors import RefusedError
 from evidence.findings import Findings, Signer, StreamFindings
-from evidence.keys import PublicKey
 from evidence.receipt import RECEIPT_LIMIT, open_receipt
-from evidence.source import Source
+from evidence.source import Files, Source
 from evidence.statement import Statement, open_statement, peek_place
 from evidence.trust import Keyring, Trust
 from evidence.walk import Walk
@@ -39,15 +40,41 @@ Progress = Callable[[int, int], None]
 
 
 def verify(
-    source: Source, trust: Trust | None = None, *, only: str | None = None, progress: Progress | None = None
+    source: Source,
+    trust: Trust | None = None,
+    *,
+    only: str | None = None,
+    progress: Progress | None = None,
+    processes: int = 1,
 ) -> Findings:
-    """Everything that can be found out about what lies in `source`; `only` looks at one stream (and the box's own)."""
+    """Everything that can be found out about what lies in `source`.
+
+    `only` looks at one stream (and the box's own). With several `processes`, signatures of a large bundle on a disk are
+    checked ahead, and the findings are the same.
+    """
     index = _Index(Keyring(trust=trust or Trust()))
     for place, kind, content in source.entries():
         index.add(place, kind, content)
     index.learn_keys(source)
-    streams = [findings for box in index.boxes() for findings in _Box(source, index, box, progress).walk(only=only)]
+    plan = [(box, stream) for box in index.boxes() for stream in index.streams_of(box, only=only)]
+    with _ahead(source, index, plan, processes) as ahead:
+        walked = (_walk(source, index, box, stream, ahead, progress) for box, stream in plan)
+        streams = [findings for findings in walked if findings is not None]
     return index.findings(source, streams)
+
+
+@contextmanager
+def _ahead(
+    source: Source, index: "_Index", plan: list[tuple[str, str]], processes: int
+) -> Iterator[Callable[[bytes], bool]]:
+    """A question to the helpers: is the next statement, with this hash, well signed? Without helpers: not known."""
+    if not isinstance(source, Files) or not can_help(source, index.total, processes):
+        yield lambda _: False
+        return
+    jobs = [(box, chunk) for box, stream in plan for chunk in index.leaves[box, stream].chunks(CHUNK)]
+    keys = {box: index.keyring.keys_of(box) for box in index.boxes()}
+    with checking_ahead(source, jobs, keys, processes=processes) as ahead:
+        yield ahead.is_good
 
 
 @dataclass(slots=True)
@@ -58,11 +85,21 @@ class _Leaves:
     places: "array[int]" = field(default_factory=lambda: array("Q"))
     lengths: "array[int]" = field(default_factory=lambda: array("L"))
 
-    def by_n(self) -> Iterator[tuple[int, Iterator[int]]]:
-        """(n, positions of the statements with this n), rising."""
+    def order(self) -> Sequence[int]:
+        """Positions by rising n."""
         order = range(len(self.ns))
         rising = all(map(int.__le__, self.ns, self.ns[1:]))
-        return groupby(order if rising else sorted(order, key=self.ns.__getitem__), key=self.ns.__getitem__)
+        return order if rising else sorted(order, key=self.ns.__getitem__)
+
+    def by_n(self) -> Iterator[tuple[int, Iterator[int]]]:
+        """(n, positions of the statements with this n), rising."""
+        return groupby(self.order(), key=self.ns.__getitem__)
+
+    def chunks(self, size: int) -> Iterator[tuple[tuple[int, int], ...]]:
+        """(place, length) of the statements, in the same order, so many at a time."""
+        order = self.order()
+        for start in range(0, len(order), size):
+            yield tuple((self.places[i], self.lengths[i]) for i in order[start : start + size])
 
 
 @dataclass(slots=True)
@@ -112,6 +149,12 @@ class _Index:
     def boxes(self) -> list[str]:
         return sorted({box for box, _ in self.leaves})
 
+    def streams_of(self, box: str, *, only: str | None) -> list[str]:
+        """A box's streams, its own first: its heartbeats say what the others must hold."""
+        names = {stream for of, stream in self.leaves if of == box and only in (None, stream, "box")}
+        names |= {stream for of, stream in self.leaves if (of, stream) == (box, "box")}
+        return sorted(names, key=lambda stream: (stream != "box", stream))
+
     def learn_keys(self, source: Source) -> None:
         """Rosters, then first pages, then receipts: each needs the keys of those before."""
         for place, length in self.rosters:
@@ -152,6 +195,18 @@ class _Index:
             claims = self.claims[box, stream] = Claims()
         return claims
 
+    def note(self, statements: Iterable[Statement]) -> None:
+        """Count good statements, who signed them, and the heads that a heartbeat names."""
+        for statement in statements:
+            box, key = statement.box, statement.key
+            self.verified += 1
+            if (box, key.fingerprint) not in self.signers:
+                self.signers[box, key.fingerprint] = self.keyring.signer(box, key)
+            if statement.stream == "box" and isinstance(statement.body, Heartbeat):
+                for stream, n, digest in statement.body.heads:
+                    if stream != "box":  # its own head is the prev of this very statement
+                        self.claims_of(box, stream).add(n, digest, statement.moment.at_ms, by_receiver=False)
+
     def refuse(self, wrong: RefusedError) -> None:
         reason = str(wrong)
         self.refused[reason if reason in self.refused or len(self.refused) < REASONS_LIMIT else "other reasons"] += 1
@@ -177,58 +232,36 @@ class _Index:
         )
 
 
-@dataclass(slots=True)
-class _Box:
-    """One box's streams, its own first: its heartbeats say what the others must hold."""
-
-    source: Source
-    index: _Index
-    box: str
-    progress: Progress | None
-
-    def walk(self, *, only: str | None) -> Iterator[StreamFindings]:
-        names = sorted((stream for box, stream in self.index.leaves if box == self.box), key=lambda s: (s != "box", s))
-        keys = self.index.keyring.keys_of(self.box)
-        for stream in names:
-            if only in (None, stream) or stream == "box":
-                walk = Walk(self.box, stream, self.index.claims_of(self.box, stream))
-                findings = self._walk_stream(walk, keys)
-                if findings is not None:
-                    yield findings
-
-    def _walk_stream(self, walk: Walk, keys: dict[bytes, PublicKey]) -> StreamFindings | None:
-        leaves = self.index.leaves[self.box, walk.stream]
-        for n, positions in leaves.by_n():
-            group: dict[bytes, Statement] = {}
-            for i in positions:
-                content = self.source.content(leaves.places[i], leaves.lengths[i])
-                if sha256(content).digest() in group:
-                    walk.repeated += 1
-                    continue
-                try:
-                    statement = open_statement(content, keys.get)
-                except RefusedError as wrong:
-                    self.index.refuse(wrong)
-                    continue
-                assert (statement.box, statement.stream, statement.n) == (self.box, walk.stream, n)  # noqa: S101 - peek_place
-                group[statement.sha256] = statement
-            if group:
-                self._take(walk, n, list(group.values()))
-        return walk.finish() if walk.statements else None
-
-    def _take(self, walk: Walk, n: int, group: list[Statement]) -> None:
-        for statement in group:
-            if walk.stream == "box" and isinstance(statement.body, Heartbeat):
-                self._note_heads(statement, statement.body)
-            if (self.box, statement.key.fingerprint) not in self.index.signers:
-                signer = self.index.keyring.signer(self.box, statement.key)
-                self.index.signers[self.box, statement.key.fingerprint] = signer
-        walk.take(n, group)
-        self.index.verified += len(group)
-        if self.progress is not None:
-            self.progress(self.index.verified, self.index.total)
-
-    def _note_heads(self, statement: Statement, heartbeat: Heartbeat) -> None:
-        for stream, n, digest in heartbeat.heads:
-            if stream != "box":  # its own head is the prev of this very statement
-                self.index.claims_of(self.box, stream).add(n, digest, statement.moment.at_ms, by_receiver=False)
+def _walk(  # noqa: PLR0917 - what verify() holds, handed on
+    source: Source,
+    index: _Index,
+    box: str,
+    stream: str,
+    is_good: Callable[[bytes], bool],
+    progress: Progress | None,
+) -> StreamFindings | None:
+    """One stream, statement by statement; None where none is good."""
+    leaves, keys = index.leaves[box, stream], index.keyring.keys_of(box)
+    walk = Walk(box, stream, index.claims_of(box, stream))
+    for n, positions in leaves.by_n():
+        group: dict[bytes, Statement] = {}
+        for i in positions:
+            content = source.content(leaves.places[i], leaves.lengths[i])
+            digest = sha256(content).digest()
+            is_checked = is_good(digest)
+            if digest in group:
+                walk.repeated += 1
+                continue
+            try:
+                statement = open_statement(content, keys.get, is_checked=is_checked)
+            except RefusedError as wrong:
+                index.refuse(wrong)
+                continue
+            assert (statement.box, statement.stream, statement.n) == (box, stream, n)  # noqa: S101 - peek_place
+            group[digest] = statement
+        if group:
+            index.note(group.values())
+            walk.take(n, list(group.values()))
+            if progress is not None:
+                progress(index.verified, index.total)
+    return walk.finish() if walk.statements else None

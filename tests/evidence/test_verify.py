@@ -486,3 +486,22 @@ def test_findings_are_json_all_through() -> None:
 
 HONEST = factory(3)
 HONEST_FINDINGS = check(HONEST)
+
+
+def test_helpers_that_check_signatures_ahead_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good pages, spoilt ones, twins and strangers, more than one chunk of them."""
+    monkeypatch.setattr("evidence.ahead.WORTH_IT", 1)
+    monkeypatch.setattr("evidence.verify.CHUNK", 7)
+    notebook = factory(12)
+    entries = notebook.entries()
+    entries += [(Entry.STATEMENT, page[:-1] + bytes([page[-1] ^ 1])) for page in notebook.pages[::5]]
+    entries += entries[3:20]
+    entries += [(Entry.STATEMENT, page) for page in factory(1).pages]
+    path = write(tmp_path / "b.bundle", entries)
+    found = []
+    for processes in (1, 2, 4):
+        with open_source(path) as source:
+            found.append(verify(source, trusting(notebook), processes=processes))
+    assert found[0].verdict is Verdict.BROKEN
+    assert found[0].refused_count == 20
+    assert found[1] == found[2] == found[0]
