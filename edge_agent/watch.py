@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from threading import Event
 from typing import Any, Final
 
-from edge_agent import counting
 from edge_agent.config import Camera, Pace
 from edge_agent.counting import Counter, Frame, Lost, SightChange
 from edge_agent.eye import Foreground, FrameSource, SceneTest, open_source
@@ -17,6 +16,7 @@ from edge_agent.gate import Gate, GateLine
 from edge_agent.gate_keeper import GateKeeper
 from edge_agent.signer import Signer
 from edge_agent.spool import SpoolDamagedError, SpoolError
+from evidence.bodies import Sight
 
 PICTURE_WAIT_MS: Final = 500
 FIRST_RETRY_S: Final = 1.0
@@ -58,9 +58,8 @@ def watch(camera: Camera, signer: Signer, settings: dict[str, Any], *, seal_ever
                 retry_s = FIRST_RETRY_S
                 if _look(source, counter, keeper, stop):
                     log.info("the recording was read to its end stream=%s", camera.stream)
-                    keeper.take(
-                        [SightChange(at_ms=signer.clock.utc_ms(), sight=counting.Sight.BLIND, why="recording ended")]
-                    )
+                    ended = SightChange(at_ms=signer.clock.utc_ms(), sight=Sight.BLIND, why="recording ended")
+                    _keep(keeper, [ended])
                     _until(stop, keeper)
                     break
         _keep(keeper, counter.see(Lost(why="no camera", at_ms=signer.clock.utc_ms())))
