@@ -1,4 +1,4 @@
-"""Each outside library has one door: one file a package that imports it, so that its next breaking change is one file's."""
+"""Each outside library has one door: one file a package, so that its next breaking change is that file's alone."""
 
 import ast
 import sys

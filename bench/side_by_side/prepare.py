@@ -74,9 +74,7 @@ def main() -> None:
 
 def profile_toml() -> str:
     """The simulator's twenty registers as a device profile."""
-    head = (
-        'id = "bench"\nvendor = "bench"\nmodel = "plant simulator"\nfunction = 3\nsource = ["its sim.py"]\n'
-    )
+    head = 'id = "bench"\nvendor = "bench"\nmodel = "plant simulator"\nfunction = 3\nsource = ["its sim.py"]\n'
     points = (
         f'\n[[point]]\nname = "{name}"\naddress = {address}\n'
         f'type = "{"uint32" if address < 6 else "uint16"}"\nunit = "raw"\ndecimals = 0\nkind = "gauge"\n'
@@ -139,9 +137,7 @@ def wait_for_port(port: int) -> None:
 
 def arguments() -> argparse.Namespace:
     """What the harness's template fills in."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="the gateway's folder")
     parser.add_argument("--key", type=Path, required=True, help="where the counter finds the box's key")
     parser.add_argument("--broker-port", type=int, required=True, help="the gateway's way to the broker")

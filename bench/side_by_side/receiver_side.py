@@ -77,9 +77,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 def arguments() -> argparse.Namespace:
     """As prepare.py starts it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, help="what `cloud-sync init` made")
     parser.add_argument("--until", type=int, required=True, help="process id")
     for name in ("box", "receiver"):
