@@ -27,7 +27,7 @@ from evidence.roster import Enrolled
 from evidence.source import open_source
 from evidence.trust import Trust
 from evidence.verify import verify
-from tests.evidence.test_pull import LATHE, factory, world
+from tests.evidence.test_evidence_pull import LATHE, factory, world
 from tests.world.notebook import START_MS, Notebook
 
 NOW_MS = START_MS + 86_400_000

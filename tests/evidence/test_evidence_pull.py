@@ -218,7 +218,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from evidence.keys import SigningKey
-from tests.evidence.test_pull import world
+from tests.evidence.test_evidence_pull import world
 from evidence.feed import Feed
 from evidence.pull import pull
 url, key, fingerprint, directory, at = sys.argv[1:]
