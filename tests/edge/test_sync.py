@@ -23,6 +23,9 @@ from tests.world.broker import RunningBroker, missing_broker, running_broker
 from tests.world.network import Relay, relay_to
 from tests.world.standin import StandIn
 
+# paho drops, unclosed, a socket whose TLS handshake failed.
+pytestmark = pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")
+
 KEY = SigningKey.generate()
 MOMENT = Moment(boot=bytes(16), steady_ms=1, at_ms=2, clock=ClockQuality.NTP, clock_error_ms=None)
 PRESS, SAW = "machine/press", "machine/saw"
@@ -287,7 +290,6 @@ def test_after_a_connection_is_lost_the_receiver_is_asked_and_only_the_rest_is_s
         assert len(up.receiver.arrived) == 60
 
 
-@pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")  # paho drops it, open
 @needs_broker
 def test_a_link_that_swallows_everything_is_left_and_everything_arrives(tmp_path: Path, broker: RunningBroker) -> None:
     with uplink(tmp_path, broker, backlog=20) as up:
