@@ -258,7 +258,7 @@ class Recount:
             room = NAMED_LIMIT - len(self._disagreements)
             self._disagreements.extend((n, interval) for interval in verdict.disagree[:room])
         if rule is not None and body.asked:
-            self._mean_running_ms = (self._mean_running_ms or 0) + minutes_by_mean(body, ends, rule)
+            self._mean_running_ms = (self._mean_running_ms or 0) + minutes_by_mean(body, rule)
         for i, (at_ms, state) in enumerate(body.spans):
             end_ms = body.spans[i + 1][0] if i + 1 < len(body.spans) else body.to_ms
             if state and end_ms > self._to_ms:

@@ -154,15 +154,18 @@ class Rejudge:
         return Verdict(agree_ms=length_ms - sum(end - start for start, end in merged), disagree=merged)
 
 
-def minutes_by_mean(window: Readings, ends: list[int], by: Threshold) -> int:
-    """Running milliseconds, estimated from each minute's mean power alone: a second figure beside the signed one."""
+def minutes_by_mean(window: Readings, by: Threshold) -> int:
+    """Running milliseconds, estimated from each minute's mean power alone: a second figure beside the signed one.
+
+    A mean speaks for its whole minute, as far as the window reaches.
+    """
     mean = column_of(window, by.point, Aggregate.MEAN)
     if mean is None:
         return 0
     least = raw(by.running_above_mw, mean)
     return sum(
-        end - start
-        for start, end, power in zip(window.times_ms, ends, mean.values, strict=True)
+        min(minute_ms + MINUTE_MS, window.to_ms) - max(minute_ms, window.from_ms)
+        for minute_ms, power in zip((at_ms - at_ms % MINUTE_MS for at_ms in window.times_ms), mean.values, strict=True)
         if power is not None and (power >= least or power <= -least)
     )
 
@@ -273,15 +276,17 @@ def _extremes(lows: list[int | None], highs: list[int | None], like: Column) -> 
 def _unfounded_changes(
     rows: list[_Row], spans: list[Change], by: Threshold, *, before: RunState | None, window: Readings
 ) -> Iterable[Interval]:
-    """A change to a known state needs an answer, at that instant, that speaks for it."""
+    """A change to a known state needs an answer, at that instant, that speaks for it.
+
+    Seen from the state before, or from UNKNOWN: the hold may have ended at that very instant.
+    """
     marks = spans if before is None or before is spans[0][1] else [(window.from_ms, before), *spans]
     ends = [start for start, _ in spans[1:]] + [window.to_ms]
     for (_, old), (at_ms, new) in pairwise(marks):
         if new is RunState.UNKNOWN:
             continue
         row = next((r for r in rows if r.from_ms <= at_ms < r.to_ms), None)
-        low, high = (0, 0) if row is None else row.levels(by, old)
-        if not low <= new <= high or row is None:
+        if row is None or not by.level(row.least_mw, RunState.UNKNOWN) <= new <= by.level(row.most_mw, old):
             end_ms = next(end for end in ends if end > at_ms)
             yield at_ms, end_ms if row is None else min(end_ms, row.to_ms)
 
