@@ -121,3 +121,19 @@ def test_a_private_key_is_never_printed() -> None:
     key = SigningKey.generate()
     assert "Private" not in repr(key.public)
     assert os.linesep not in repr(key.public)
+
+
+def test_a_key_that_systemd_hands_over_may_be_readable_by_the_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "signing.key"
+    key = SigningKey.generate()
+    key.save(path)
+    path.chmod(0o440)
+    with pytest.raises(KeyFileError, match="chmod 600"):
+        SigningKey.load(path)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert SigningKey.load(path).public == key.public
+    path.chmod(0o444)
+    with pytest.raises(KeyFileError, match="chmod 600"):
+        SigningKey.load(path)
