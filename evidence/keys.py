@@ -136,11 +136,13 @@ class SigningKey:
     def load(cls, path: Path) -> "SigningKey":
         """The key in a PKCS #8 PEM file. Raises KeyFileError that says what to do."""
         try:
-            mode = path.stat().st_mode & 0o077 if os.name == "posix" else 0
+            is_open = os.name == "posix" and path.stat().st_mode & (
+                _LOOSE_CREDENTIAL if _is_credential(path) else _LOOSE
+            )
             pem = path.read_bytes()
         except OSError as cause:
             raise KeyFileError(f"cannot read the key file {path}: {cause.strerror}") from cause
-        if mode:
+        if is_open:
             raise KeyFileError(f"the key file {path} is open to others: run chmod 600 {path}")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
@@ -172,6 +174,16 @@ class SigningKey:
             return self._key.sign(message)
         r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(_COORDINATE, "big") + min(s, _P256_ORDER - s).to_bytes(_COORDINATE, "big")
+
+
+_LOOSE: Final = 0o077
+_LOOSE_CREDENTIAL: Final = 0o037
+"""systemd from version 254 on shows its credentials as readable by the group, through an access list for the service."""
+
+
+def _is_credential(path: Path) -> bool:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return directory is not None and path.absolute().is_relative_to(directory)
 
 
 _COORDINATE: Final = 32
