@@ -178,7 +178,7 @@ class SigningKey:
 
 _LOOSE: Final = 0o077
 _LOOSE_CREDENTIAL: Final = 0o037
-"""systemd from version 254 on shows its credentials as readable by the group, through an access list for the service."""
+"""systemd from version 254 on shows its credentials as readable by the group: an access list for the service."""
 
 
 def _is_credential(path: Path) -> bool:
