@@ -9,6 +9,7 @@ from evidence.findings import Findings, Pulled, Signer, StreamFindings, Verdict,
 from evidence.recompute import Counted, Hours, Recomputed
 from evidence.say import aligned, count, day, hours, kwh, lasting, short, to_json, when
 from evidence.source import ASIDE_FILE
+from evidence.statement import ClockQuality
 
 NAMED_IN_TEXT = 5
 """Of each kind of trouble, the text names so many; --json has more."""
@@ -114,9 +115,15 @@ def _signed_by(findings: Findings) -> Iterator[str]:
     for signer in findings.signers:
         yield f"box {signer.box} signed with {signer.algorithm} {signer.fingerprint}"
         yield f"  {_vouched_by(signer)}"
+    if _is_simulated(findings):
+        yield "WARNING: a SIMULATED clock signed this: a desk or a demonstration, not the world's time."
     if not findings.is_vouched and findings.streams:
         yield "WARNING: nobody you trust stands behind these keys. What follows shows that the evidence is consistent,"
         yield "not who made it. Ask the receiver for its fingerprint by telephone and give it with --fingerprint."
+
+
+def _is_simulated(findings: Findings) -> bool:
+    return any(ClockQuality.SIMULATED in stream.clock.statements for stream in findings.streams)
 
 
 def _vouched_by(signer: Signer) -> str:

@@ -129,9 +129,10 @@ def test_nor_when_it_changes_between_the_two_ways_of_keeping(data: st.DataObject
     for _ in range(data.draw(st.integers(1, 5))):
         if data.draw(st.booleans()):
             windows.append(window(chain, data.draw(stretches), period_ms=1000))
-            # minutes begin on the minute here
-            chain.at_ms += -chain.at_ms % 60_000
-            chain.judged = UNJUDGED
+            to_minute_ms = -chain.at_ms % 60_000
+            if to_minute_ms:  # minutes begin on the minute here
+                chain.at_ms += to_minute_ms
+                chain.judged = UNJUDGED
         else:
             windows.append(by_minute(chain, data.draw(minute_windows)[0], period_ms=5000))
     assert take_all(windows, by)[1] == 0

@@ -169,6 +169,11 @@ def test_what_the_box_says_of_its_own_life_is_told() -> None:
     assert findings.verdict is Verdict.COMPLETE
 
 
+def test_a_simulated_clock_is_told_loudly() -> None:
+    assert "SIMULATED clock" in findings_text(check(factory(1, clock=ClockQuality.SIMULATED)))
+    assert "SIMULATED" not in findings_text(check(factory(1)))
+
+
 # Who signed.
 
 
