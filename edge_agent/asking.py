@@ -2,7 +2,11 @@
 
 1. After a block that got no answer the others are not asked; after one that was refused they are.
 2. A block refused with "illegal data address" is parted for the next asking, until the refused points are known
-   (plan.py). What was refused is tried again after an hour: a device that was starting up may have refused what it has.
+   (plan.py). A point is given up when it was refused alone twice on end while the device answered for others.
+3. A device that refuses everything refuses no point in particular: it is starting up, or its program is stopped. It is
+   asked as it last answered, and not parted again for a while.
+4. After a minute all is asked as in the beginning, for what was refused may be there by now; then ever more rarely,
+   at last every hour.
 """
 
 from typing import Final, NamedTuple
@@ -14,7 +18,11 @@ from edge_agent.reading import Frame
 from edge_agent.sections import Machine
 from evidence.bodies import Failure
 
-HOLES_FORGOTTEN_MS: Final = 3_600_000
+FIRST_ANEW_MS: Final = 60_000
+LONGEST_ANEW_MS: Final = 3_600_000
+"""From learning what a device refuses to asking for all of it again; doubles in between."""
+PART_AGAIN_MS: Final = 60_000
+"""A device that refused everything is not parted again for so long."""
 
 
 class Exchange(NamedTuple):
@@ -35,8 +43,11 @@ class Asker:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._nothing: tuple[int | None, ...] = (None,) * len(machine.points)
-        self._whole = plan_of(machine.points, machine.profile.limits)
-        self._forget_holes_ms = 0
+        self._whole = self._sound = plan_of(machine.points, machine.profile.limits)
+        self._suspects: frozenset[Block] = frozenset()
+        self._told: frozenset[int] = frozenset()
+        self._patience_ms = FIRST_ANEW_MS
+        self._anew_ms = self._part_again_ms = 0
         self._use(self._whole)
 
     @property
@@ -46,18 +57,20 @@ class Asker:
 
     def ask(self, line: Line, now_ms: int) -> Exchange:
         """Ask once. The failure is the first block's that failed, else NO_VALUE when the device itself has none."""
-        if self._plan.holes and now_ms >= self._forget_holes_ms:
+        if self._plan is not self._whole and now_ms >= max(self._anew_ms, self._part_again_ms):
             self._use(self._whole)
         values = list(self._nothing)
         frames: list[Frame] = []
         failure: Failure | None = Failure.REFUSED if self._plan.holes else None
         heard = False
+        answered: list[Block] = []
         refused: list[Block] = []
         for block, what, decode in self._steps:
             answer = line.ask(what)
             frames.append(answer.frame)
             if isinstance(answer, Answer):
                 heard = True
+                answered.append(block)
                 for place, value in zip(block.points, decode(answer.values), strict=True):
                     values[place] = value
                 continue
@@ -69,19 +82,39 @@ class Asker:
                 refused.append(block)
         if failure is None and None in values:
             failure = Failure.NO_VALUE
-        holes = self._part(refused, now_ms) if refused else ()
+        holes = self._learn(answered, refused, now_ms)
         return Exchange(tuple(values), failure, tuple(frames), heard, holes)
 
-    def _part(self, refused: list[Block], now_ms: int) -> tuple[str, ...]:
+    def _learn(self, answered: list[Block], refused: list[Block], now_ms: int) -> tuple[str, ...]:
+        """Mend the plan by what was answered and refused; the names of points given up for the first time."""
+        if len(answered) == len(self._plan.blocks):
+            self._sound, self._suspects = self._plan, frozenset()
+            if self._plan is self._whole:
+                self._patience_ms = FIRST_ANEW_MS
+        if not refused or (not answered and now_ms < self._part_again_ms):
+            return ()
+        alone = frozenset(block for block in refused if len(block.points) == 1)
+        if len(alone) == len(self._plan.blocks):
+            self._part_again_ms = now_ms + PART_AGAIN_MS
+            self._change(self._sound, now_ms)
+            return ()
         plan = self._plan
         for block in refused:
-            plan = without(plan, block)
-        new = plan.holes - self._plan.holes
-        if new:
-            self._forget_holes_ms = now_ms + HOLES_FORGOTTEN_MS
+            if block not in alone or (answered and block in self._suspects):
+                plan = without(plan, block)
+        if answered:
+            self._suspects = alone
         if plan is not self._plan:
-            self._use(plan)
+            self._change(plan, now_ms)
+        new = plan.holes - self._told
+        self._told |= new
         return tuple(self._machine.points[place].name for place in sorted(new))
+
+    def _change(self, plan: Plan, now_ms: int) -> None:
+        if self._plan is self._whole:
+            self._anew_ms = now_ms + self._patience_ms
+            self._patience_ms = min(2 * self._patience_ms, LONGEST_ANEW_MS)
+        self._use(plan)
 
     def _use(self, plan: Plan) -> None:
         self._plan = plan

@@ -3,9 +3,9 @@
 1. Points of one function whose addresses lie close are read together: gaps up to the profile's `gap` are read along.
 2. A read keeps the profile's limits: its number of registers, and an even start where the device wants one.
 3. Two points that overlap are read apart.
-4. When the device says "illegal data address" (exception 2), the read is parted at its widest gap, or else in the
-   middle; a single point that is still refused is a hole, remembered and not asked again. The last read left is never
-   given up.
+4. When the device says "illegal data address" (exception 2), the read is parted at its widest gap, of several at the
+   one nearest the middle; a single point that is still refused is a hole, remembered and not asked again. The last
+   read left is never given up.
 """
 
 from collections.abc import Iterable, Sequence
@@ -93,6 +93,6 @@ def _belongs(point: Point, block: Block, merged: Block, points: Sequence[Point],
 
 def _parted(points: Sequence[Point], places: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     gaps = [points[right].address - points[left].end for left, right in pairwise(places)]
-    widest = max(gaps)
-    cut = gaps.index(widest) + 1 if widest > 0 else len(places) // 2
+    widest = [at for at, gap in enumerate(gaps, start=1) if gap == max(gaps)]
+    cut = min(widest, key=lambda at: abs(2 * at - len(places)))
     return places[:cut], places[cut:]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.asking import HOLES_FORGOTTEN_MS
+from edge_agent.asking import FIRST_ANEW_MS
 from edge_agent.breaker import (
     LONGEST_BACKOFF_MS,
     LONGEST_REST_ALONE_MS,
@@ -187,7 +187,7 @@ def test_what_was_not_answered_is_said_so_and_why() -> None:
     ]
 
 
-def test_a_refused_address_is_found_left_out_and_tried_again_after_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_address_is_found_left_out_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     clock, readings = SleeperClock(), list[Reading]()
     points = tuple(point(f"p{at}", at) for at in range(8))
     with Plant() as plant:
@@ -200,7 +200,7 @@ def test_a_refused_address_is_found_left_out_and_tried_again_after_an_hour(caplo
             plant[0].absent = set()
             run(poller, clock, until_ms=11_000)
             assert readings[-1].values[5] is None
-            clock.now_ms += HOLES_FORGOTTEN_MS
+            clock.now_ms += FIRST_ANEW_MS
             poller.step()
     assert readings[-1].values == tuple(range(100, 108))
     warned = [record.message for record in caplog.records if "refused" in record.message]
