@@ -310,8 +310,8 @@ class _Builder:
         if rule["hysteresis_mw"] >= rule["idle_above_mw"]:
             complain(f"{where}.hysteresis_w", _watts(rule["hysteresis_mw"]), "less than idle_above_w")
         hold_ms = rule["hold_ms"] or 2 * period_ms
-        if hold_ms < period_ms:
-            complain(f"{where}.hold_s", f"{hold_ms} ms", f"at least the period of {period_ms} ms")
+        if hold_ms <= period_ms:
+            complain(f"{where}.hold_s", f"{hold_ms} ms", f"more than the period of {period_ms} ms")
         if len(self._reader.complaints) > before:
             return None
         return Threshold(**{key: rule[key] for key in rule if key != "strategy"} | {"hold_ms": hold_ms})

@@ -159,7 +159,7 @@ def test_the_documented_example_is_read_completely(tmp_path: Path) -> None:
             "hold_s = 0.5",
             "machine[press-1].run_state.hold_s",
             "500 ms",
-            "at least the period of 1000 ms",
+            "more than the period of 1000 ms",
         ),
         (
             "dwell_s = 10",
