@@ -64,9 +64,6 @@ class Detector(Protocol):
     def detect(self, frame: Frame) -> tuple[Box, ...]:
         """The things in this picture, in its pixels; pictures come in order of time."""
 
-    def forget(self) -> None:
-        """What was learned of the scene may not hold any more."""
-
 
 class SightTest(Protocol):
     """Judges whether a picture shows the scene."""
@@ -124,7 +121,6 @@ class Counter:
         if sight is Sight.BLIND:  # what moved meanwhile is not known: nothing may be carried across
             self._tracker.forget_all()
             self.gate.forget_all()
-            self._detector.forget()
         self._sight = sight
         return (SightChange(at_ms=at_ms, sight=sight, why=why),)
 

@@ -255,6 +255,8 @@ class Look:
     """What stands still for about this long becomes background."""
     hold_ms: int = 5_000
     """What stands still is no background for so long, however fast the memory."""
+    longest_step_ms: int = 200
+    """After a longer pause, as after blindness, no more is learned from one picture: what stands in it may be goods."""
     threshold: float = 16.0
     """Squared distance from the background, in variances of the pixel."""
     neighbours: int = 5
@@ -263,12 +265,16 @@ class Look:
     """Gaps in a thing narrower than this many pixels of the small picture are filled."""
     waist: float = 0.5
     """Where a blob is thinner than this share of its thickest place, it is cut."""
+    solid: float = 0.7
+    """A blob whose thickest place is thinner than this share of its shorter side is an outline, and is not cut."""
     core: float = 0.3
     """A piece with less than this share of what is thick is no thing of its own."""
     min_side: float = 0.05
     """Share of the picture's shorter side; smaller things are noise."""
     sudden: float = 0.6
-    """If this share of the picture is new at once, the light changed, not the scene."""
+    """If this share of the picture is new at once, the light changed, or the lens is covered; no goods are so large."""
+    relearn_ms: int = 1_000
+    """After so long of that it is a new light; a cover is called blindness before."""
 
 
 class Foreground:
@@ -284,15 +290,15 @@ class Foreground:
     def __init__(self, look: Look | None = None) -> None:
         self._look = look or Look()
         self._kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._look.closing, self._look.closing))
-        self.forget()
+        self._begin()
 
-    def forget(self) -> None:
+    def _begin(self) -> None:
         """Learn the background anew."""
         self._model = cv2.createBackgroundSubtractorMOG2(
             history=500, varThreshold=self._look.threshold, detectShadows=True
         )
         self._begun_ms: int | None = None
-        self._last_ms = 0
+        self._last_ms = self._sudden_ms = 0
         self._pictures = 0
 
     def detect(self, frame: Frame) -> tuple[Box, ...]:
@@ -307,7 +313,7 @@ class Foreground:
             self._begun_ms = self._last_ms = steady_ms
             self._age_ms = np.zeros(small.shape[:2], np.float32)
             self._background = small
-        passed_ms = steady_ms - self._last_ms
+        passed_ms = min(steady_ms - self._last_ms, self._look.longest_step_ms)
         rate = max(1 / (self._pictures + 1), min(1.0, passed_ms / self._look.memory_ms))
         self._last_ms = steady_ms
         self._pictures += 1
@@ -316,8 +322,11 @@ class Foreground:
             return None
         found = _bytes(self._model.apply(small, learningRate=0) == FOREGROUND)
         if np.count_nonzero(found) > self._look.sudden * found.size:
-            self.forget()
+            self._sudden_ms += passed_ms
+            if self._sudden_ms >= self._look.relearn_ms:
+                self._begin()
             return None
+        self._sudden_ms = 0
         dense = _bytes(cv2.blur(found * 9, (3, 3)) >= self._look.neighbours)  # unlike opening, keeps thin outlines
         mask = _bytes(cv2.morphologyEx(dense, cv2.MORPH_CLOSE, self._kernel))
         self._learn(small, mask, passed_ms, rate)
@@ -354,7 +363,10 @@ class Foreground:
         outline, _ = cv2.findContours(blob, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         filled = cv2.drawContours(np.zeros((height + 2, width + 2), np.uint8), outline, -1, 1, -1, offset=(1, 1))
         depth = cv2.distanceTransform(filled, cv2.DIST_L2, 3)[1:-1, 1:-1]
-        rim = self._look.waist * float(depth.max())
+        thick = float(depth.max())
+        if 2 * thick < self._look.solid * min(width, height):
+            return [(0, 0, width, height)]
+        rim = self._look.waist * thick
         _, _, stats, _ = cv2.connectedComponentsWithStats(_bytes(depth > rim))
         cores = [core for core in stats[1:].tolist() if core[4] >= self._look.core * stats[1:, 4].sum()]
         parts = [

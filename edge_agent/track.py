@@ -85,7 +85,7 @@ class Tuning:
 
     buffer_ms: int = 1500
     confirm_hits: int = 3
-    piece_hits: int = 6
+    piece_hits: int = 4
     """Sights after which a piece is told; three times as many, and it is a thing like others."""
     least_share: float = 0.3
     """Two things in one box are of about the same size; a smaller one is a piece of the other."""
@@ -145,9 +145,7 @@ class Tracker:
                 self._begin(box, at_ms)
             else:
                 self._share(box, shares[id(owner[index])], at_ms)
-        return tuple(
-            kept.track for kept in self._kept.values() if kept.seen and kept.track.hits >= self._tuning.confirm_hits
-        )
+        return tuple(kept.track for kept in self._kept.values() if kept.seen and self._confirmed(kept))
 
     def forget_all(self) -> None:
         """Forget every track; their numbers stay used."""
@@ -223,7 +221,7 @@ class Tracker:
         piece = any(
             overlap(box, other.predicted) > 0.6 * box.area
             for other in self._kept.values()
-            if self._confirmed(other) and not other.is_piece
+            if self._confirmed(other) and not other.is_piece and other.track.box.kind == box.kind
         )
         track = Track(id=self._next_id, box=box, velocity=(0.0, 0.0), hits=1, score=box.score, seen_ms=at_ms)
         self._kept[track.id] = _Kept(track=track, predicted=box, scores=box.score, is_piece=piece, seen=True)
@@ -231,7 +229,7 @@ class Tracker:
 
     def _forget(self, at_ms: int) -> None:
         for number, kept in list(self._kept.items()):
-            young = kept.track.hits < self._tuning.confirm_hits
+            young = not self._confirmed(kept)
             allowed_ms = self._tuning.buffer_ms / (3 if young else 1)
             if at_ms - kept.track.seen_ms > allowed_ms:
                 del self._kept[number]

@@ -184,6 +184,7 @@ def paste(picture: Array, texture: Array, quad: Array, shade: float = 1.0) -> No
     warp = cv2.getPerspectiveTransform(corners, place)
     size = (x1 - x0, y1 - y0)
     drawn = cv2.warpPerspective(texture, warp, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    drawn = np.nan_to_num(drawn)  # a face seen nearly edge-on has its horizon inside
     alpha = np.zeros((size[1], size[0]), np.uint8)
     cv2.fillConvexPoly(alpha, np.round(place * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
     share = alpha.astype(np.float32)[..., None] / 255
