@@ -38,7 +38,7 @@ RECEIPT_LIFETIME_S: Final = 300
 """A receipt that was not delivered by then is of no use: a box that connects asks for a new one."""
 RECEIPTS_QUEUED: Final = 1000
 """Receipts on their way to the broker, at most; more are dropped, and their boxes ask again."""
-WAIT_S: Final = (0.2, 30.0)
+WAIT_S: Final = (0.2, 5.0)
 """First and longest wait before connecting again; it doubles in between, and half of it is chance."""
 GOODBYE_S: Final = 5.0
 
@@ -76,6 +76,7 @@ class Wire:
         self._offer: Callable[[Batch], bool] = _refuse
         self._stop = Event()
         self._connection = 0
+        self._let_in = Event()
         self._subscribed = Event()
         self._troubles = log.Troubles()
         self._client = self._made()
@@ -114,7 +115,7 @@ class Wire:
 
     def publish(self, box: str, receipt: bytes) -> None:
         """See Messenger."""
-        if not self.connected:
+        if not self._let_in.is_set():  # not: subscribed, for what a session kept is delivered before the SUBACK
             return
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho has no types there
         properties.MessageExpiryInterval = RECEIPT_LIFETIME_S
@@ -148,6 +149,7 @@ class Wire:
             if self._subscribed.is_set():
                 failures = 0
             self._subscribed.clear()
+            self._let_in.clear()
             if self._stop.is_set():
                 return
             self._troubles.begin("broker", "no connection to the broker", broker=where, cause=cause)
@@ -187,6 +189,7 @@ class Wire:
             client.disconnect()
             return
         self._troubles.over("connack", "the broker lets the receiver in")
+        self._let_in.set()
         share = f"$share/{self._broker.share}/" if self._broker.share else ""
         client.subscribe(f"{share}{UP}/+", qos=1)
 
