@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from threading import Lock
+from threading import Condition
 from typing import Final
 
 from edge_agent.reading import Reading
@@ -30,7 +30,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._waiting: deque[Reading] = deque()
         self._lost: dict[str, Lost] = {}
-        self._lock = Lock()
+        self._lock = Condition()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -44,6 +44,13 @@ class Arrivals:
                 known = self._lost.get(oldest.stream)
                 self._lost[oldest.stream] = lost if known is None else known + lost
             self._waiting.append(reading)
+            if len(self._waiting) == 1:
+                self._lock.notify()
+
+    def wait(self, at_most_s: float) -> bool:
+        """Wait for a reading; whether there is one."""
+        with self._lock:
+            return self._lock.wait_for(lambda: bool(self._waiting), at_most_s)
 
     def take(self, step: Step | None) -> Reading | None:
         """The oldest reading; None when there is none, or when it was stamped after the clock's step."""
