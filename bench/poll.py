@@ -24,7 +24,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge_agent.spool import Spool
+from edge_agent.keeping.spool import Spool
 from evidence.bodies import Failure, Keep, Readings
 from evidence.keys import SigningKey
 from evidence.statement import open_statement

@@ -21,11 +21,11 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edge_agent.clock import SystemClock
-from edge_agent.config import Box, Config, Keep, Machine, TcpBus
-from edge_agent.modbus import Answer, line_of, question
-from edge_agent.plan import plan_of
-from edge_agent.poll import Poller, poll_config
-from edge_agent.profiles import Function, Limits, Point, PointKind, PointType, Profile
+from edge_agent.config.load import Box, Config, Keep, Machine, TcpBus
+from edge_agent.config.profiles import Function, Limits, Point, PointKind, PointType, Profile
+from edge_agent.drivers.modbus import Answer, line_of, question
+from edge_agent.drivers.modbus_plan import plan_of
+from edge_agent.polling.poll import Poller, poll_config
 from edge_agent.reading import Reading
 
 POINTS = tuple(

@@ -21,9 +21,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "models" / "synth")]
 
-from edge_agent.counting import Lost, SightChange, count  # noqa: E402
-from edge_agent.eye import Foreground, SceneTest, open_source  # noqa: E402
-from edge_agent.gate import Crossing, Gate, GateLine  # noqa: E402
+from edge_agent.eye.counting import Lost, SightChange, count  # noqa: E402
+from edge_agent.eye.gate import Crossing, Gate, GateLine  # noqa: E402
+from edge_agent.eye.opencv import Foreground, SceneTest, open_source  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "clips"
 

@@ -16,16 +16,16 @@ from edge_agent import __version__
 from evidence.exits import EXIT_CODES_HELP, Exit
 
 COMMANDS: Final = {
-    "enrol": ("edge_agent.enrol", "make this box's keys and exchange papers with the receiver"),
-    "check": ("edge_agent.check", "print the configuration in force and ask every device once"),
-    "run": ("edge_agent.processes", "poll, watch and sync together, for a desk"),
-    "poll": ("edge_agent.processes", "ask the machines, keep and sign what they answer"),
-    "watch": ("edge_agent.processes", "count goods at one camera's gate"),
-    "sync": ("edge_agent.processes", "send statements to the receiver"),
-    "status": ("edge_agent.status", "what is read, what is unsent, clock and disk"),
-    "export": ("edge_agent.export", "write statements to a file, for a box without a network"),
-    "receipt": ("edge_agent.export", "take in a receipt that was brought back on a stick"),
-    "count": ("edge_agent.count", "count what crosses a gate in a film"),
+    "enrol": ("edge_agent.commands.enrol", "make this box's keys and exchange papers with the receiver"),
+    "check": ("edge_agent.commands.check", "print the configuration in force and ask every device once"),
+    "run": ("edge_agent.commands.processes", "poll, watch and sync together, for a desk"),
+    "poll": ("edge_agent.commands.processes", "ask the machines, keep and sign what they answer"),
+    "watch": ("edge_agent.commands.processes", "count goods at one camera's gate"),
+    "sync": ("edge_agent.commands.processes", "send statements to the receiver"),
+    "status": ("edge_agent.commands.status", "what is read, what is unsent, clock and disk"),
+    "export": ("edge_agent.commands.export", "write statements to a file, for a box without a network"),
+    "receipt": ("edge_agent.commands.export", "take in a receipt that was brought back on a stick"),
+    "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
 }
 
 

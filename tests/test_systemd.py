@@ -10,7 +10,7 @@ import pytest
 
 from cloud_sync.broker import DIRECTORY as BROKER_DIRECTORY
 from cloud_sync.broker import MEMORY_BYTES
-from edge_agent.enrol import DIRECTORY as KEYS
+from edge_agent.commands.enrol import DIRECTORY as KEYS
 
 UNITS: Final = Path(__file__).parent.parent / "systemd"
 DEBIANS_MOSQUITTO: Final = Path("/lib/systemd/system/mosquitto.service")

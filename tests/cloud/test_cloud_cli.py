@@ -159,7 +159,7 @@ def test_the_roster_is_listed_and_written_signed(world: World) -> None:
 def test_a_box_is_enrolled_through_the_same_configuration(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge_agent.enrol import make_request
+    from edge_agent.commands.enrol import make_request
 
     (tmp_path / "box").mkdir()
     request = make_request(tmp_path / "box", box="press-1", enterprise="众祥纺织", site="吴江", at_ms=NOON_MS)

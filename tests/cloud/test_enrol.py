@@ -19,7 +19,7 @@ from cloud_sync.enrol import ANSWER_AAD, REQUEST_AAD, Answered, Desk, Request, a
 from cloud_sync.enrol import add_parser as add_receiver_parser
 from cloud_sync.errors import AuthorityError, EnrolmentError
 from cloud_sync.sqlite_store import SqliteStore
-from edge_agent.enrol import EnrolError, accept, add_parser, make_request, open_answer, uplink_toml
+from edge_agent.commands.enrol import EnrolError, accept, add_parser, make_request, open_answer, uplink_toml
 from evidence import cbor, cose
 from evidence.errors import EvidenceError, KeyFileError, MalformedError, SignatureError
 from evidence.exits import Exit

@@ -3,10 +3,10 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.asking import FIRST_ANEW_MS, LONGEST_ANEW_MS, PART_AGAIN_MS, Asker, Exchange
-from edge_agent.config import Machine
-from edge_agent.modbus import Answer, NoAnswer, Question
-from edge_agent.profiles import Limits
+from edge_agent.config.load import Machine
+from edge_agent.config.profiles import Limits
+from edge_agent.drivers.modbus import Answer, NoAnswer, Question
+from edge_agent.drivers.modbus_asking import FIRST_ANEW_MS, LONGEST_ANEW_MS, PART_AGAIN_MS, Asker, Exchange
 from evidence.bodies import Failure
 from tests.world.buses import machine, point, tcp
 from tests.world.plant import PlantMachine

@@ -3,7 +3,7 @@ import io
 import json
 from pathlib import Path
 
-from edge_agent.check import add_parser
+from edge_agent.commands.check import add_parser
 from evidence.exits import Exit
 from tests.world.plant import Fault, Plant, float32
 from tests.world.rs485 import Noise, Rs485

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli import COMMANDS, main
-from edge_agent.spool import Spool
+from edge_agent.keeping.spool import Spool
 from evidence.exits import Exit
 from tests.world.box import BOX, write_config
 
@@ -91,7 +91,8 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 def test_no_command_loads_what_only_another_needs() -> None:
     code = (
-        "import sys; from edge_agent import cli; cli._parser(['poll']); import edge_agent.keeper, edge_agent.poll;"
+        "import sys; from edge_agent import cli; cli._parser(['poll']); "
+        "import edge_agent.keeping.keeper, edge_agent.polling.poll;"
         "sys.exit(' '.join(m for m in ('cv2', 'numpy', 'paho', 'ai_edge_litert') if m in sys.modules) or None)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

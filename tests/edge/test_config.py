@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent import sections
 from edge_agent.clock import CatchUp
-from edge_agent.config import (
+from edge_agent.config import sections
+from edge_agent.config.load import (
     Camera,
     Config,
     ConfigurationError,
@@ -20,9 +20,9 @@ from edge_agent.config import (
     RtuBus,
     TcpBus,
     load,
-    settings_of,
 )
-from edge_agent.schema import REQUIRED, Key
+from edge_agent.config.schema import REQUIRED, Key
+from edge_agent.config.settings import settings_of
 from evidence import cbor
 from evidence.bodies import SETTINGS_LIMIT, Configuration
 from evidence.judge import Threshold

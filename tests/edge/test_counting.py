@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_agent.counting import Counter, Frame, Lost, SightChange, count
-from edge_agent.eye import Foreground, SceneTest, open_source
-from edge_agent.gate import Crossing, Gate, GateLine
-from edge_agent.track import Box
+from edge_agent.eye.counting import Counter, Frame, Lost, SightChange, count
+from edge_agent.eye.gate import Crossing, Gate, GateLine
+from edge_agent.eye.opencv import Foreground, SceneTest, open_source
+from edge_agent.eye.track import Box
 from evidence.bodies import Sight
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.decode import VALUE_LIMIT, decoder_of, value_of
-from edge_agent.modbus import Answer, _judged, find_rtu, question
-from edge_agent.plan import plan_of
-from edge_agent.profiles import OURS, Function, Limits, Point, PointType, WordOrder, load_profile
+from edge_agent.config.profiles import OURS, Function, Limits, Point, PointType, WordOrder, load_profile
+from edge_agent.drivers.modbus import Answer, _judged, find_rtu, question
+from edge_agent.drivers.modbus_plan import plan_of
+from edge_agent.drivers.modbus_values import VALUE_LIMIT, decoder_of, value_of
 from tests.world.buses import point, rtu
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "modbus_rtu.json"

@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_agent import eye
 from edge_agent.clock import SystemClock
-from edge_agent.counting import Frame, Lost
-from edge_agent.eye import Foreground, SceneTest, open_source
+from edge_agent.eye import opencv as eye
+from edge_agent.eye.counting import Frame, Lost
+from edge_agent.eye.opencv import Foreground, SceneTest, open_source
 from evidence.bodies import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from edge_agent.counting import Picture
+    from edge_agent.eye.counting import Picture
 
 CLIPS = Path(__file__).resolve().parents[3] / "shared" / "clips"
 FPS, WIDTH, HEIGHT = 15, 320, 180

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.gate import MAX_REMEMBERED, Crossing, Gate, GateLine
-from edge_agent.track import Box, Track
+from edge_agent.eye.gate import MAX_REMEMBERED, Crossing, Gate, GateLine
+from edge_agent.eye.track import Box, Track
 from evidence.bodies import Direction
 
 FRAME_MS = 66

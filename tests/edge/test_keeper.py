@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from edge_agent.arrivals import QUEUE_LIMIT
-from edge_agent.spool import Spool, SpoolError
+from edge_agent.keeping.arrivals import QUEUE_LIMIT
+from edge_agent.keeping.spool import Spool, SpoolError
 from evidence.bodies import Boot, ClockStep, Failure, Gap, GapReason, Heartbeat, Keep, Readings, Shutdown
 from evidence.chain import Segment
 from evidence.receipt import Receipt, StreamReceipt

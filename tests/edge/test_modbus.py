@@ -14,9 +14,9 @@ from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, M
 from pymodbus.server import ModbusTcpServer
 
 import edge_agent
-from edge_agent.modbus import Answer, Line, NoAnswer, Question, find_rtu, line_of, question
-from edge_agent.plan import Block
-from edge_agent.profiles import Function
+from edge_agent.config.profiles import Function
+from edge_agent.drivers.modbus import Answer, Line, NoAnswer, Question, find_rtu, line_of, question
+from edge_agent.drivers.modbus_plan import Block
 from evidence.bodies import Failure
 from tests.world.buses import rtu, tcp
 from tests.world.plant import Fault, Plant

@@ -3,8 +3,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.plan import Block, Plan, plan_of, without
-from edge_agent.profiles import OURS, Function, Limits, Point, PointType, load_profile
+from edge_agent.config.profiles import OURS, Function, Limits, Point, PointType, load_profile
+from edge_agent.drivers.modbus_plan import Block, Plan, plan_of, without
 from tests.world.buses import point
 
 FUNCTIONS = st.sampled_from(Function)

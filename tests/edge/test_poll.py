@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.asking import FIRST_ANEW_MS
-from edge_agent.breaker import (
+from edge_agent.clock import CatchUpClock, Clock, SystemClock
+from edge_agent.config.load import Machine
+from edge_agent.config.profiles import Limits, PointType
+from edge_agent.drivers.modbus import line_of
+from edge_agent.drivers.modbus_asking import FIRST_ANEW_MS
+from edge_agent.polling.breaker import (
     LONGEST_BACKOFF_MS,
     LONGEST_REST_ALONE_MS,
     LONGEST_REST_MS,
@@ -20,11 +24,7 @@ from edge_agent.breaker import (
     Breaker,
     Verdict,
 )
-from edge_agent.clock import CatchUpClock, Clock, SystemClock
-from edge_agent.config import Machine
-from edge_agent.modbus import line_of
-from edge_agent.poll import Poller, poll_bus, poll_config
-from edge_agent.profiles import Limits, PointType
+from edge_agent.polling.poll import Poller, poll_bus, poll_config
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
 from tests.world.buses import config_of, machine, point, rtu, tcp
@@ -225,7 +225,7 @@ def test_a_machine_that_falls_silent_rests_and_is_heard_again(caplog: pytest.Log
     assert why[Failure.RESTED] == 57 - why[Failure.SILENT]
     healed = next(reading.steady_ms for reading in readings[60:] if reading.failure is None)
     assert healed <= 60_000 + 30_000  # alone on its line, it never rests longer
-    said = [record.message for record in caplog.records if record.name == "edge_agent.poll"]
+    said = [record.message for record in caplog.records if record.name == "edge_agent.polling.poll"]
     assert said == [
         "no full answer stream=machine/unit-1 bus=hall why=SILENT",
         "answers again stream=machine/unit-1",

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent import profiles
-from edge_agent.plan import plan_of
-from edge_agent.profiles import (
+from edge_agent.config import profiles
+from edge_agent.config.profiles import (
     OURS,
     UNITS,
     Function,
@@ -18,7 +17,8 @@ from edge_agent.profiles import (
     known_profiles,
     load_profile,
 )
-from edge_agent.schema import REQUIRED, ConfigurationError
+from edge_agent.config.schema import REQUIRED, ConfigurationError
+from edge_agent.drivers.modbus_plan import plan_of
 
 TEXT = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 EXAMPLE = re.search(r"```toml\n(.*?)```", TEXT, re.DOTALL)

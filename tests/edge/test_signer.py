@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.signer import LastRun, Signer, opening
+from edge_agent.keeping.signer import LastRun, Signer, opening
 from evidence.bodies import Configuration, Gap, GapReason
 from evidence.judge import UNJUDGED
 from evidence.statement import open_statement

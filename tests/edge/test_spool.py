@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.spool import _FIRST_UNSENT, ReceiptTaken, Spool, SpoolDamagedError, SpoolError, put_aside
+from edge_agent.keeping.spool import _FIRST_UNSENT, ReceiptTaken, Spool, SpoolDamagedError, SpoolError, put_aside
 from evidence.bodies import Configuration, Gap, GapReason
 from evidence.chain import Segment
 from evidence.keys import SigningKey

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli import main
-from edge_agent.config import load
-from edge_agent.spool import Spool
-from edge_agent.status import status_of
+from edge_agent.commands.status import status_of
+from edge_agent.config.load import load
+from edge_agent.keeping.spool import Spool
 from evidence.bodies import Failure
 from evidence.chain import Segment
 from evidence.exits import Exit

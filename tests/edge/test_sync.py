@@ -10,9 +10,9 @@ from threading import Event, Thread
 
 import pytest
 
-from edge_agent.mqtt import Broker, UplinkError
-from edge_agent.spool import ReceiptTaken, Spool
-from edge_agent.sync import SMALLEST_WINDOW_BYTES, Sending, Sync
+from edge_agent.keeping.spool import ReceiptTaken, Spool
+from edge_agent.uplink.mqtt import Broker, UplinkError
+from edge_agent.uplink.sync import SMALLEST_WINDOW_BYTES, Sending, Sync
 from evidence.bodies import Configuration, Gap, GapReason
 from evidence.chain import Segment
 from evidence.keys import SigningKey
@@ -348,7 +348,7 @@ def test_with_nobody_listening_nothing_is_lost_and_it_starts_when_somebody_comes
     tmp_path: Path, broker: RunningBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver = StandIn(broker=broker, keys={KEY.public.kid: KEY.public})
-    caplog.set_level(logging.DEBUG, logger="edge_agent.sync")
+    caplog.set_level(logging.DEBUG, logger="edge_agent.uplink.sync")
     with uplink(tmp_path, broker, receiver=receiver, backlog=10) as up:
         up.until_all_is_receipted()
         receiver.__exit__()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.track import MAX_BOXES, MAX_TRACKS, Box, Track, Tracker, iou
+from edge_agent.eye.track import MAX_BOXES, MAX_TRACKS, Box, Track, Tracker, iou
 
 FRAME_MS = 66
 

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from edge_agent.counting import SightChange
-from edge_agent.gate import Crossing as Seen
-from edge_agent.gate_keeper import EVENTS_FULL, GateKeeper
-from edge_agent.spool import Spool, SpoolError
+from edge_agent.eye.counting import SightChange
+from edge_agent.eye.gate import Crossing as Seen
+from edge_agent.keeping.gate_keeper import EVENTS_FULL, GateKeeper
+from edge_agent.keeping.spool import Spool, SpoolError
 from evidence.bodies import Crossings, Direction, Gap, GapReason, Sight
 from evidence.recompute import Recount
 from tests.world.box import BOX, BoxUnderTest, Statements

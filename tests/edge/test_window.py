@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.keeping.window import MINUTE_MS, Measured, Window, decode_row, encode_row
 from edge_agent.reading import Reading
-from edge_agent.window import MINUTE_MS, Measured, Window, decode_row, encode_row
 from evidence.bodies import Aggregate, Configuration, Failure, Keep, Readings
 from evidence.judge import UNJUDGED, Judged, RunState
 from evidence.keys import SigningKey

@@ -17,11 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from edge_agent.config import Box
-from edge_agent.keeper import Keeper
+from edge_agent.config.load import Box
+from edge_agent.keeping.keeper import Keeper
+from edge_agent.keeping.signer import Signer
+from edge_agent.keeping.spool import Spool
 from edge_agent.reading import Frame, Reading
-from edge_agent.signer import Signer
-from edge_agent.spool import Spool
 from evidence.bodies import Body, Configuration, Failure, Gap, Keep, Readings
 from evidence.keys import SigningKey
 from evidence.recompute import Recount, Rejudged

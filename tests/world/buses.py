@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from edge_agent.config import Box, Bus, Config, Keep, Machine, Parity, RtuBus, TcpBus
-from edge_agent.profiles import Function, Limits, Point, PointKind, PointType, Profile, WordOrder
+from edge_agent.config.load import Box, Bus, Config, Keep, Machine, Parity, RtuBus, TcpBus
+from edge_agent.config.profiles import Function, Limits, Point, PointKind, PointType, Profile, WordOrder
 
 
 def tcp(port: int, *, name: str = "hall", timeout_ms: int = 300, period_ms: int = 1000) -> TcpBus:

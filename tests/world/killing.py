@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.database import Database
+from edge_agent.keeping.database import Database
 
 Tell = Callable[[dict[str, Any]], None]
 Story = Callable[[Tell], None]

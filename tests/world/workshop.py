@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from cloud_sync.store import Shown, Store
-from edge_agent.spool import Spool, SpoolError
+from edge_agent.keeping.spool import Spool, SpoolError
 from evidence.keys import SigningKey
 from evidence.roster import Enrolled
 from tests.world.broker import RunningBroker, running_broker

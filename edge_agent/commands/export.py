@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 from edge_agent.clock import SystemClock
-from edge_agent.config import ConfigurationError, load
-from edge_agent.processes import DEFAULT_CONFIG
-from edge_agent.spool import ReceiptTaken, Spool, SpoolError
+from edge_agent.commands.processes import DEFAULT_CONFIG
+from edge_agent.config.load import ConfigurationError, load
+from edge_agent.keeping.spool import ReceiptTaken, Spool, SpoolError
 from evidence.bundle import Entry, read_bundle, write_bundle
 from evidence.errors import EvidenceError, RefusedError
 from evidence.exits import Exit

@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from edge_agent.database import Database, SpoolDamagedError, SpoolError, SpoolFullError, put_aside
+from edge_agent.keeping.database import Database, SpoolDamagedError, SpoolError, SpoolFullError, put_aside
 from evidence import cbor
 from evidence.bodies import Body, Configuration
 from evidence.chain import Segment

@@ -14,11 +14,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TextIO, assert_never
 
-from edge_agent.asking import Asker, Exchange
 from edge_agent.clock import Clock, clock_of
-from edge_agent.config import Bus, Config, ConfigurationError, Machine, Parity, RtuBus, TcpBus, load, settings_of
-from edge_agent.modbus import Line, line_of
-from edge_agent.plan import plan_of
+from edge_agent.config.load import Bus, Config, ConfigurationError, Machine, Parity, RtuBus, TcpBus, load
+from edge_agent.config.settings import settings_of
+from edge_agent.drivers.modbus import Line, line_of
+from edge_agent.drivers.modbus_asking import Asker, Exchange
+from edge_agent.drivers.modbus_plan import plan_of
 from evidence.bodies import Failure
 from evidence.exits import Exit
 from evidence.statement import ClockQuality

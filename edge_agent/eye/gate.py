@@ -23,7 +23,7 @@ from evidence.bodies import Direction
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge_agent.track import Box, Track
+    from edge_agent.eye.track import Box, Track
 
 MAX_REMEMBERED = 1024
 """Tracks whose side is known at once; those unseen for longest are forgotten first."""

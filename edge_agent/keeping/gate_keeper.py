@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from edge_agent.counting import SightChange
-from edge_agent.gate import Crossing as Seen
-from edge_agent.signer import Signer, opening
-from edge_agent.spool import SpoolDamagedError, SpoolError
-from edge_agent.wall import Step, Wall
+from edge_agent.eye.counting import SightChange
+from edge_agent.eye.gate import Crossing as Seen
+from edge_agent.keeping.signer import Signer, opening
+from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
+from edge_agent.keeping.wall import Step, Wall
 from evidence import cbor
 from evidence.bodies import CROSSINGS_LIMIT, SPANS_LIMIT, Crossing, Crossings, Direction, Gap, GapReason, Sight
 from evidence.judge import UNJUDGED

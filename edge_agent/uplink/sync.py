@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Final
 
-from edge_agent.mqtt import Broker, Connection, UplinkError, connect
-from edge_agent.spool import ReceiptTaken, Spool, SpoolDamagedError, SpoolError, Unsent
+from edge_agent.keeping.spool import ReceiptTaken, Spool, SpoolDamagedError, SpoolError, Unsent
+from edge_agent.uplink.mqtt import Broker, Connection, UplinkError, connect
 from evidence.errors import RefusedError
 from evidence.keys import PublicKey
 from evidence.receipt import Receipt, open_receipt

@@ -12,8 +12,8 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Final, Protocol
 
-from edge_agent.plan import Block, Plan
-from edge_agent.profiles import Point, WordOrder
+from edge_agent.config.profiles import Point, WordOrder
+from edge_agent.drivers.modbus_plan import Block, Plan
 
 VALUE_LIMIT: Final = 1 << 53
 """A value's integer stays below it on both sides, so that every reader of a statement holds it exactly."""

@@ -17,9 +17,10 @@ from threading import Event, Thread
 from typing import Final
 
 from edge_agent.clock import Clock, SystemClock, clock_of
-from edge_agent.config import Config, ConfigurationError, load, settings_of
-from edge_agent.signer import Signer
-from edge_agent.spool import Spool, SpoolDamagedError, SpoolError, put_aside
+from edge_agent.config.load import Config, ConfigurationError, load
+from edge_agent.config.settings import settings_of
+from edge_agent.keeping.signer import Signer
+from edge_agent.keeping.spool import Spool, SpoolDamagedError, SpoolError, put_aside
 from evidence.errors import EvidenceError
 from evidence.exits import Exit
 from evidence.keys import PublicKey, SigningKey
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 
 def poll(config: Config, stop: Event) -> Exit:
     """Ask every machine, keep and sign what they answer, until `stop` is set."""
-    from edge_agent.keeper import Keeper
-    from edge_agent.poll import poll_config
+    from edge_agent.keeping.keeper import Keeper
+    from edge_agent.polling.poll import poll_config
 
     failed: list[Exception] = []
 
@@ -65,7 +66,7 @@ def poll(config: Config, stop: Event) -> Exit:
 
 def watch(config: Config, name: str, stop: Event) -> Exit:
     """Count at one camera's gate until `stop` is set."""
-    from edge_agent.watch import watch as watch_camera
+    from edge_agent.eye.watch import watch as watch_camera
 
     cameras = {camera.name: camera for camera in config.cameras}
     if name not in cameras:
@@ -80,8 +81,8 @@ def watch(config: Config, name: str, stop: Event) -> Exit:
 
 def sync(config: Config, stop: Event, *, once_within_s: float | None = None) -> Exit:
     """Send statements up until `stop` is set; with `once_within_s`, until all are receipted or the time is over."""
-    from edge_agent.mqtt import Broker, UplinkError
-    from edge_agent.sync import Sync
+    from edge_agent.uplink.mqtt import Broker, UplinkError
+    from edge_agent.uplink.sync import Sync
 
     if config.uplink is None:
         log.error("there is no [uplink] in %s: without a network use `edge-agent export`", config.file)

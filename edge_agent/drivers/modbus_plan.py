@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edge_agent.profiles import BITS_LIMIT, Function, Limits, Point
+from edge_agent.config.profiles import BITS_LIMIT, Function, Limits, Point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from edge_agent.clock import Clock
-from edge_agent.spool import Head, Spool
+from edge_agent.keeping.spool import Head, Spool
 from evidence.bodies import Body, Configuration, Gap, GapReason
 from evidence.keys import SigningKey
 from evidence.statement import Moment

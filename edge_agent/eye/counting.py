@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never
 
-from edge_agent.gate import Crossing, Gate
-from edge_agent.track import Box, Tracker
+from edge_agent.eye.gate import Crossing, Gate
+from edge_agent.eye.track import Box, Tracker
 from evidence.bodies import Sight
 
 if TYPE_CHECKING:

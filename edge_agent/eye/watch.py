@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from threading import Event
 from typing import Any, Final
 
-from edge_agent.config import Camera, Pace
-from edge_agent.counting import Counter, Frame, Lost, SightChange
-from edge_agent.eye import Foreground, FrameSource, SceneTest, open_source
-from edge_agent.gate import Crossing as Seen
-from edge_agent.gate import Gate, GateLine
-from edge_agent.gate_keeper import GateKeeper
-from edge_agent.signer import Signer
-from edge_agent.spool import SpoolDamagedError, SpoolError
+from edge_agent.config.load import Camera, Pace
+from edge_agent.eye.counting import Counter, Frame, Lost, SightChange
+from edge_agent.eye.gate import Crossing as Seen
+from edge_agent.eye.gate import Gate, GateLine
+from edge_agent.eye.opencv import Foreground, FrameSource, SceneTest, open_source
+from edge_agent.keeping.gate_keeper import GateKeeper
+from edge_agent.keeping.signer import Signer
+from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
 from evidence.bodies import Sight
 
 PICTURE_WAIT_MS: Final = 500

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from edge_agent.schema import (
+from edge_agent.config.schema import (
     Choice,
     Flag,
     Key,
@@ -24,7 +24,7 @@ from edge_agent.schema import (
     shown,
 )
 
-OURS: Final = Path(__file__).with_suffix("")
+OURS: Final = Path(__file__).parents[1] / "profiles"
 """The folder of the profiles that come with the program."""
 
 REGISTERS_LIMIT: Final = 125

@@ -20,8 +20,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 import cv2
 import numpy as np
 
-from edge_agent.counting import Frame, Lost
-from edge_agent.track import Box
+from edge_agent.eye.counting import Frame, Lost
+from edge_agent.eye.track import Box
 from evidence.bodies import Sight
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_agent.counting import Picture
+    from edge_agent.eye.counting import Picture
 
 OPEN_TIMEOUT_MS = 8_000
 """A camera that has not answered by then is not there."""

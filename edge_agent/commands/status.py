@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_agent.clock import Clock, SystemClock
-from edge_agent.config import Config, ConfigurationError, load
-from edge_agent.keeper import PROCESS
-from edge_agent.processes import DEFAULT_CONFIG
-from edge_agent.signer import RUNNING
-from edge_agent.spool import Head, Spool, SpoolError
-from edge_agent.window import decode_row
+from edge_agent.commands.processes import DEFAULT_CONFIG
+from edge_agent.config.load import Config, ConfigurationError, load
+from edge_agent.keeping.keeper import PROCESS
+from edge_agent.keeping.signer import RUNNING
+from edge_agent.keeping.spool import Head, Spool, SpoolError
+from edge_agent.keeping.window import decode_row
 from evidence.bodies import Failure
 from evidence.exits import Exit
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_agent.counting import Counter, Lost, SightChange
-from edge_agent.gate import Crossing, Gate, GateLine
+from edge_agent.eye.counting import Counter, Lost, SightChange
+from edge_agent.eye.gate import Crossing, Gate, GateLine
 from evidence.bodies import Sight
 from evidence.exits import Exit
 
@@ -48,7 +48,7 @@ def _numbers(how_many: int) -> Any:  # noqa: ANN401  what argparse takes as a ty
 
 
 def _run(args: argparse.Namespace) -> Exit:
-    from edge_agent.eye import Foreground, SceneTest, open_source
+    from edge_agent.eye.opencv import Foreground, SceneTest, open_source
 
     (x0, y0, x1, y1), (in_x, in_y) = args.gate, args.inward
     try:

@@ -11,9 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from edge_agent import profiles
-from edge_agent.profiles import Parity, Point, Profile
-from edge_agent.schema import Choice, FileReference, Key, ListOf, Text, Thousandths, Whole
+from edge_agent.config import profiles
+from edge_agent.config.profiles import Parity, Point, Profile
+from edge_agent.config.schema import Choice, FileReference, Key, ListOf, Text, Thousandths, Whole
 from evidence import bodies
 from evidence.bodies import Keep
 from evidence.judge import Threshold

@@ -11,11 +11,11 @@
 
 from typing import Final, NamedTuple
 
-from edge_agent.decode import decoder_of
-from edge_agent.modbus import ILLEGAL_ADDRESS, Answer, Line, question
-from edge_agent.plan import Block, Plan, plan_of, without
+from edge_agent.config.sections import Machine
+from edge_agent.drivers.modbus import ILLEGAL_ADDRESS, Answer, Line, question
+from edge_agent.drivers.modbus_plan import Block, Plan, plan_of, without
+from edge_agent.drivers.modbus_values import decoder_of
 from edge_agent.reading import Frame
-from edge_agent.sections import Machine
 from evidence.bodies import Failure
 
 FIRST_ANEW_MS: Final = 60_000

@@ -32,10 +32,10 @@ from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 from edge_agent.clock import stopwatch_s
-from edge_agent.plan import Block
-from edge_agent.profiles import Function
+from edge_agent.config.profiles import Function
+from edge_agent.config.sections import Bus, RtuBus, TcpBus
+from edge_agent.drivers.modbus_plan import Block
 from edge_agent.reading import Frame
-from edge_agent.sections import Bus, RtuBus, TcpBus
 from evidence.bodies import Failure
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # failures are values here; poll.py logs what changes

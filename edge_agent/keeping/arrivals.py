@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Final
 
+from edge_agent.keeping.wall import Step, is_after
 from edge_agent.reading import Reading
-from edge_agent.wall import Step, is_after
 
 QUEUE_LIMIT: Final = 10_000
 """Readings that wait for the keeper, at most; beyond it the oldest are counted as lost."""

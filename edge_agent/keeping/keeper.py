@@ -18,13 +18,13 @@ from typing import Any, Final
 from zlib import crc32
 
 from edge_agent import __version__
-from edge_agent.arrivals import Arrivals, Lost
-from edge_agent.config import Box
+from edge_agent.config.load import Box
+from edge_agent.keeping.arrivals import Arrivals, Lost
+from edge_agent.keeping.signer import LastRun, Signer, opening
+from edge_agent.keeping.spool import Head, SpoolDamagedError, SpoolError, SpoolFullError
+from edge_agent.keeping.wall import Step, Wall
+from edge_agent.keeping.window import Measured, Window
 from edge_agent.reading import Reading
-from edge_agent.signer import LastRun, Signer, opening
-from edge_agent.spool import Head, SpoolDamagedError, SpoolError, SpoolFullError
-from edge_agent.wall import Step, Wall
-from edge_agent.window import Measured, Window
 from evidence.bodies import (
     HEADS_LIMIT,
     Boot,

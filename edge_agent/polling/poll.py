@@ -17,13 +17,13 @@ from random import Random
 from threading import Event, Thread
 from typing import Final
 
-from edge_agent.asking import Asker
-from edge_agent.breaker import Backoff, Breaker, Verdict
 from edge_agent.clock import Clock
-from edge_agent.config import Config
-from edge_agent.modbus import Line, line_of
+from edge_agent.config.load import Config
+from edge_agent.config.sections import Bus, Machine
+from edge_agent.drivers.modbus import Line, line_of
+from edge_agent.drivers.modbus_asking import Asker
+from edge_agent.polling.breaker import Backoff, Breaker, Verdict
 from edge_agent.reading import Frame, Reading
-from edge_agent.sections import Bus, Machine
 from evidence.bodies import Failure
 
 STACK_BYTES: Final = 256 * 1024

@@ -1,0 +1,1 @@
+"""One file a command; `edge_agent.cli` imports only the one that is called."""

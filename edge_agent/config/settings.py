@@ -1,0 +1,87 @@
+"""How a stream is measured, as it is signed into its chain: what a bank needs to decode and to judge again."""
+
+import re
+from typing import Any, assert_never
+
+from edge_agent.config.profiles import Point
+from edge_agent.config.sections import Box, Bus, Camera, Machine, RtuBus, TcpBus
+
+
+def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
+    """How a stream is measured, as it is signed into its chain: text keys, and integers, texts, bytes, lists, maps.
+
+    With the raw frames of a statement this is enough to decode and to judge again. No secret is in it.
+    """
+    match what:
+        case Machine():
+            return _machine_settings(what)
+        case Camera():
+            return {
+                "title": what.title,
+                "source": re.sub(r"//[^/@]*@", "//", what.source),
+                "gate_px": list(what.gate_px),
+                "in_normal_milli": list(what.in_normal_milli),
+                "pace": what.pace.value,
+            } | ({} if what.item_px is None else {"item_px": what.item_px})
+        case Box():
+            return {
+                "enterprise": what.enterprise,
+                "site": what.site,
+                "seal_every_ms": what.seal_every_ms,
+                "heartbeat_every_ms": what.heartbeat_every_ms,
+                "commit_every_ms": what.commit_every_ms,
+                "disk_quota_bytes": what.disk_quota_bytes,
+                "keep": int(what.keep),
+            }
+        case never:
+            assert_never(never)
+
+
+def _machine_settings(machine: Machine) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "title": machine.title,
+        "unit": machine.unit,
+        "bus": _bus_settings(machine.bus),
+        "profile": machine.profile.id,
+        "profile_sha256": machine.profile.sha256,
+        "period_ms": machine.period_ms,
+        "keep": int(machine.keep),
+        "points": [_point_settings(point) for point in machine.points],
+    }
+    if (by := machine.run_state) is not None:
+        settings |= {
+            "strategy": "power_threshold",
+            "point": by.point,
+            "running_above_mw": by.running_above_mw,
+            "idle_above_mw": by.idle_above_mw,
+            "hysteresis_mw": by.hysteresis_mw,
+            "dwell_ms": by.dwell_ms,
+            "hold_ms": by.hold_ms,
+        }
+    return settings
+
+
+def _bus_settings(bus: Bus) -> dict[str, Any]:
+    match bus:
+        case TcpBus():
+            line: dict[str, Any] = {"kind": "modbus-tcp", "host": bus.host, "port": bus.port}
+        case RtuBus():
+            line = {"kind": "modbus-rtu", "device": bus.device, "baud": bus.baud, "stopbits": bus.stopbits}
+            line["parity"] = bus.parity.value
+        case never:
+            assert_never(never)
+    return line | {"name": bus.name, "timeout_ms": bus.timeout_ms}
+
+
+def _point_settings(point: Point) -> dict[str, Any]:
+    return {
+        "name": point.name,
+        "unit": point.unit,
+        "decimals": point.decimals,
+        "kind": point.kind.value,
+        "function": int(point.function),
+        "address": point.address,
+        "type": point.type.value,
+        "word_order": point.word_order.value,
+        "scale": [point.scale.numerator, point.scale.denominator],
+    }

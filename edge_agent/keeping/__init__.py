@@ -1,0 +1,1 @@
+"""From readings to signed statements on the disk: windows, judging, sealing, the spool."""

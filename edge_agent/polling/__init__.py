@@ -1,0 +1,1 @@
+"""When to ask whom: one thread a bus, a fixed grid, rest for the silent."""

@@ -1,0 +1,1 @@
+"""Sending statements, and letting go of what a receipt covers."""
