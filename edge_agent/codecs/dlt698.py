@@ -152,7 +152,7 @@ def describe(raw: bytes) -> dict[str, Plain]:
     """The frame told field by field. Raises FrameError where the frame itself is wrong."""
     frame = read_frame(raw)
     fields: dict[str, Plain] = {
-        "wakes": len(raw) - len(_unwoken(raw)),
+        "preamble": len(raw) - len(_unwoken(raw)),
         "length": _length(_unwoken(raw)),
         "control": f"{frame.control:02X}",
         "direction": "from_server" if frame.from_server else "from_client",
