@@ -21,15 +21,16 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edge_agent.clock import SystemClock
-from edge_agent.config.load import Box, Config, Keep, Machine, TcpBus
-from edge_agent.config.profiles import Function, Limits, Point, PointKind, PointType, Profile
+from edge_agent.config.load import Box, Bus, Config, Keep, Machine
+from edge_agent.config.profiles import Function, Limits, PointKind, PointType, Profile, Register
+from edge_agent.config.sections import BusKind, TcpPort
 from edge_agent.drivers.modbus import Answer, line_of, question
 from edge_agent.drivers.modbus_plan import plan_of
 from edge_agent.polling.poll import Poller, poll_config
 from edge_agent.reading import Reading
 
 POINTS = tuple(
-    Point(
+    Register(
         name=f"value_{at}",
         function=Function.HOLDING_REGISTERS,
         address=at,
@@ -67,7 +68,13 @@ def main() -> None:
 def machines_at(ports: list[int]) -> list[Machine]:
     """One machine a port, each with its own bus."""
     buses = [
-        TcpBus(name=f"host-{number}", host="127.0.0.1", port=port, timeout_ms=1000, period_ms=1000)
+        Bus(
+            name=f"host-{number}",
+            kind=BusKind.MODBUS_TCP,
+            port=TcpPort(host="127.0.0.1", port=port),
+            timeout_ms=1000,
+            period_ms=1000,
+        )
         for number, port in enumerate(ports)
     ]
     return [
@@ -132,7 +139,7 @@ def question_and_answer(machine: Machine, seconds: float) -> None:
     """The door alone: one connection, one question after the other, nothing decoded."""
     line = line_of(machine.bus)
     line.open()
-    what = question(machine.bus, machine.unit, plan_of(machine.points, Limits()).blocks[0])
+    what = question(machine.bus, 1, plan_of(POINTS, Limits()).blocks[0])
     reads = 0
 
     def run() -> None:
@@ -150,9 +157,9 @@ def pymodbus_itself(machine: Machine, seconds: float) -> None:
     """Pymodbus' public synchronous call, to compare."""
     from pymodbus.client import ModbusTcpClient  # only to compare
 
-    if not isinstance(machine.bus, TcpBus):
+    if not isinstance(machine.bus.port, TcpPort):
         raise TypeError(machine.bus)
-    client = ModbusTcpClient(machine.bus.host, port=machine.bus.port, retries=0)
+    client = ModbusTcpClient(machine.bus.port.host, port=machine.bus.port.port, retries=0)
     reads = 0
 
     def run() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from evidence.bodies import Failure
+from evidence.bodies import Event, Failure
 
 Frame = tuple[bytes, bytes]
 """(request, answer) as they were on the wire, with their header and check: the raw evidence of one block."""
@@ -27,5 +27,7 @@ class Reading:
     failure: Failure | None = None
     frames: tuple[Frame, ...] = ()
     """One a block that was asked, in the plan's order; the answer is empty when none came."""
+    events: tuple[Event, ...] = ()
+    """What the device reported by itself."""
     cycles: int = 1
     """How many cycles of the stream's period this stands for: 1, or for MISSED how many were not asked."""

@@ -11,6 +11,7 @@ from evidence.bodies import (
     Configuration,
     Crossings,
     Direction,
+    Events,
     Gap,
     Heartbeat,
     Readings,
@@ -138,6 +139,15 @@ def _(body: Crossings) -> Iterable[Line]:
         yield "sight", f"{clock_time(at_ms)}  {sight.name}"
     yield "frames", f"{body.frames_seen} seen, {body.frames_dropped} dropped"
     yield "detector", f"{body.detector} {short(body.detector_sha256)}"
+
+
+@body_lines.register
+def _(body: Events) -> Iterable[Line]:
+    for event in body.events:
+        numbers = "" if event.value is None else f"  {event.value}"
+        numbers += "" if event.reference is None else f" against {event.reference}"
+        about = f"{event.event.name} {event.phase.name}  {event.subject}{numbers}"
+        yield clock_time(event.at_ms), f"{about}  {event.says}".rstrip()
 
 
 @body_lines.register

@@ -14,6 +14,7 @@ from evidence.bodies import (
     Commissioning,
     Configuration,
     Crossings,
+    Events,
     Gap,
     Heartbeat,
     Readings,
@@ -240,6 +241,8 @@ class Walk:
             case Crossings():
                 self._check_window(statement, body.to_ms)
                 self.recount.crossings(n, body, follows=follows)
+            case Events():
+                self._check_window(statement, body.to_ms)
             case Gap():
                 self.recount.gap(n, body)
             case _:

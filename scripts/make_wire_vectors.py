@@ -26,11 +26,15 @@ from evidence.bodies import (
     Crossing,
     Crossings,
     Direction,
+    Event,
+    EventKind,
+    Events,
     Failure,
     Gap,
     GapReason,
     Heartbeat,
     Keep,
+    Phase,
     Readings,
     Shutdown,
     Sight,
@@ -123,6 +127,7 @@ def bodies() -> dict[str, tuple[str, int, Body]]:
         "readings": (lathe, 1, readings()),
         "readings-minute": (lathe, 2, minutes()),
         "crossings": ("gate/door", 1, crossings()),
+        "events": (lathe, 4, events()),
         "gap": (lathe, 3, Gap(from_ms=AT_MS, to_ms=AT_MS + 60_000, reason=GapReason.BOX_OFF, lost=None)),
         "configuration": (lathe, 0, Configuration(settings=SETTINGS)),
         "commissioning": (
@@ -185,6 +190,32 @@ def minutes() -> Readings:
         failures=[(1, Failure.LINE_DOWN, 12)],
         spans=[(AT_MS, RunState.RUNNING), (AT_MS + 70_000, RunState.UNKNOWN)],
     )
+
+
+def events() -> Events:
+    """A limit passed and come back from, and a meter whose cover was opened."""
+    below = Event(
+        at_ms=AT_MS + 1000,
+        event=EventKind.LIMIT,
+        phase=Phase.RAISED,
+        subject="pressure",
+        value=63,
+        reference=70,
+        says="below 70 kPa for 60 s",
+    )
+    above = Event(
+        at_ms=AT_MS + 9000, event=EventKind.LIMIT, phase=Phase.CLEARED, subject="pressure", value=81, reference=75
+    )
+    opened = Event(
+        at_ms=AT_MS + 9000,
+        event=EventKind.WITNESS,
+        phase=Phase.NOTED,
+        subject="cover_open_count",
+        value=3,
+        reference=2,
+        says="开表盖",
+    )
+    return Events(events=[below, above, opened])
 
 
 def crossings() -> Crossings:

@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TextIO, assert_never
+from typing import Any, Final, TextIO
 
 from edge_agent.clock import Clock, clock_of
-from edge_agent.config.load import Bus, Config, ConfigurationError, Machine, Parity, RtuBus, TcpBus, load
+from edge_agent.config.load import Bus, Config, ConfigurationError, Machine, load
+from edge_agent.config.sections import SerialPort
 from edge_agent.config.settings import settings_of
-from edge_agent.drivers.modbus import Line, line_of
-from edge_agent.drivers.modbus_asking import Asker, Exchange
-from edge_agent.drivers.modbus_plan import plan_of
+from edge_agent.drivers import driver_of
+from edge_agent.drivers.driver import Asker, Exchange
 from evidence.bodies import Failure
 from evidence.exits import Exit
 from evidence.statement import ClockQuality
@@ -27,10 +27,6 @@ from evidence.statement import ClockQuality
 DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")
 PLAUSIBLE_SINCE_MS: Final = 1_735_689_600_000
 """2025: before it, nobody has set this clock."""
-RTU_BYTES: Final = 8 + 5 + 4
-"""A request, an answer without its values, and 3.5 characters of silence, rounded up."""
-TURNAROUND_S: Final = 0.010
-"""How long a unit takes to begin, as a rule."""
 FULL_SHARE: Final = 0.9
 """Above it there is no room for a probe."""
 PARTINGS_LIMIT: Final = 10
@@ -56,21 +52,16 @@ def check(config: Config, clock: Clock) -> list[Finding]:
     found = [_clock(clock), *_files(config)]
     for bus in config.buses:
         machines = config.machines_on(bus)
-        if isinstance(bus, RtuBus):
+        if isinstance(bus.port, SerialPort):
             found.append(_room_on(bus, machines))
         found += _ask_bus(bus, machines, clock)
     return found
 
 
-def share_of_line(bus: RtuBus, machines: Iterable[Machine]) -> float:
+def share_of_line(bus: Bus, machines: Iterable[Machine]) -> float:
     """How much of a serial line's time its machines want; more than 1 cannot be had."""
-    byte_s = (9 + (bus.parity is not Parity.NONE) + bus.stopbits) / bus.baud
-    wanted = 0.0
-    for machine in machines:
-        blocks = plan_of(machine.points, machine.profile.limits).blocks
-        busy_s = sum((RTU_BYTES + block.answer_bytes) * byte_s + TURNAROUND_S for block in blocks)
-        wanted += busy_s / (machine.period_ms / 1000)
-    return wanted
+    driver = driver_of(bus)
+    return sum(driver.line_time_s(machine) / (machine.period_ms / 1000) for machine in machines)
 
 
 def verdict(found: Iterable[Finding]) -> Exit:
@@ -108,11 +99,11 @@ def as_text(config: Config, found: Iterable[Finding]) -> str:
     found = tuple(found)
     rows = [f"{config.file}: box {config.box.id} of {config.box.enterprise}, {config.box.site}", ""]
     for bus in config.buses:
-        rows.append(f"{bus.name}: {_line(bus)}, timeout {bus.timeout_ms} ms")
+        rows.append(f"{bus.name}: {bus.kind.value}, {bus.port}, timeout {bus.timeout_ms} ms")
         for machine in config.machines_on(bus):
             keep = machine.keep.name.lower()
             rows.append(
-                f"  {machine.stream} ({machine.title}): unit {machine.unit}, {machine.profile.id}, "
+                f"  {machine.stream} ({machine.title}): {_called(machine)}, {machine.profile.id}, "
                 f"{len(machine.points)} points every {machine.period_ms} ms, keep {keep}"
             )
             if (by := machine.run_state) is not None:
@@ -187,7 +178,7 @@ def _files(config: Config) -> Iterable[Finding]:
             yield Finding(about=camera.stream, exit_code=Exit.HARDWARE, says=says)
 
 
-def _room_on(bus: RtuBus, machines: Iterable[Machine]) -> Finding:
+def _room_on(bus: Bus, machines: Iterable[Machine]) -> Finding:
     share = share_of_line(bus, machines)
     says = f"its machines want {share:.0%} of the line's time"
     if share <= FULL_SHARE:
@@ -197,36 +188,29 @@ def _room_on(bus: RtuBus, machines: Iterable[Machine]) -> Finding:
 
 
 def _ask_bus(bus: Bus, machines: Iterable[Machine], clock: Clock) -> Iterable[Finding]:
-    line = line_of(bus)
+    driver = driver_of(bus)
+    line = driver.line_of(bus)
     try:
         for machine in machines:
             if line.open() is None:
-                yield _answered(machine, _ask(machine, line, clock))
+                yield _answered(machine, _ask(driver.asker_of(machine, line), clock))
             else:
                 yield _answered(machine, Exchange((None,) * len(machine.points), Failure.LINE_DOWN, (), heard=False))
     finally:
         line.close()
 
 
-def _ask(machine: Machine, line: Line, clock: Clock) -> Exchange:
-    """Once; and again where addresses were refused, until it is known which."""
-    asker = Asker(machine)
+def _ask(asker: Asker, clock: Clock) -> Exchange:
+    """Once; and again where something was refused, until it is known what."""
     for _ in range(PARTINGS_LIMIT):
-        before = asker.plan
-        exchange = asker.ask(line, clock.steady_ms())
-        if asker.plan is before:
+        exchange = asker.ask(clock.steady_ms())
+        if not exchange.again:
             break
     return exchange
 
 
-def _line(bus: Bus) -> str:
-    match bus:
-        case TcpBus():
-            return f"{bus.host}:{bus.port}"
-        case RtuBus():
-            return f"{bus.device} at {bus.baud} baud, 8{bus.parity.value}{bus.stopbits}"
-        case never:
-            assert_never(never)
+def _called(machine: Machine) -> str:
+    return f"{'unit' if isinstance(machine.unit, int) else 'address'} {machine.unit}"
 
 
 def _number(value: int, decimals: int) -> str:
@@ -240,7 +224,7 @@ def _answered(machine: Machine, exchange: Exchange) -> Finding:
     )
     if exchange.failure is None:
         return Finding(about=machine.stream, exit_code=Exit.OK, says="answers", values=values)
-    serial = isinstance(machine.bus, RtuBus)
+    serial = isinstance(machine.bus.port, SerialPort)
     hardware = exchange.failure is Failure.LINE_DOWN and serial
     return Finding(
         about=machine.stream,
@@ -251,7 +235,7 @@ def _answered(machine: Machine, exchange: Exchange) -> Finding:
 
 
 _ADVICE: Final = {
-    Failure.SILENT: "no byte came back; check the wiring, {line}, and that the device is unit {unit}{factory}",
+    Failure.SILENT: "no byte came back; check the wiring, {line}, and that the device is {called}{factory}",
     Failure.GARBLED: "what came back is no answer to the question; check baud, parity, A and B, two devices alike",
     Failure.REFUSED: "the device does not give {missing}; check the profile, or leave them out of `points`",
     Failure.NO_VALUE: "the device answers, but has no value for {missing}",
@@ -265,13 +249,13 @@ _CLOSED: Final = {
 
 def _advice(machine: Machine, exchange: Exchange) -> str:
     """What to look at first."""
-    serial = isinstance(machine.bus, RtuBus)
+    serial = isinstance(machine.bus.port, SerialPort)
     words = _ADVICE[exchange.failure] if exchange.failure in _ADVICE else _CLOSED["serial" if serial else "tcp"]
     left = machine.profile.serial if serial else None
     named = zip(machine.points, exchange.values, strict=True)
     return words.format(
-        line=_line(machine.bus),
-        unit=machine.unit,
+        line=machine.bus.port,
+        called=_called(machine),
         factory=f" (it leaves the factory at {left.baud} baud, 8{left.parity.value}{left.stopbits})" if left else "",
         missing=", ".join(point.name for point, value in named if value is None),
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.clock import CatchUp
-from edge_agent.config.profiles import Parity, Point, Profile, known_profiles, load_profile
+from edge_agent.config.profiles import Parity, Point, Profile, Protocol, known_profiles, load_profile
 from edge_agent.config.schema import Complaint, ConfigurationError, Near, Reader, closest, shown
 from edge_agent.config.sections import (
+    ADDRESSES,
     BOX,
     BUS_KEYS,
     BUS_KIND,
@@ -25,11 +26,12 @@ from edge_agent.config.sections import (
     UPLINK,
     Box,
     Bus,
+    BusKind,
     Camera,
     Machine,
     Pace,
-    RtuBus,
-    TcpBus,
+    SerialPort,
+    TcpPort,
     Uplink,
 )
 from evidence.bodies import Keep
@@ -46,8 +48,6 @@ __all__ = [
     "Machine",
     "Pace",
     "Parity",
-    "RtuBus",
-    "TcpBus",
     "Uplink",
     "load",
 ]
@@ -141,18 +141,32 @@ class _Builder:
         buses = []
         for where, table in self._named("bus", BUSES_LIMIT):
             kind = table.get("kind")
-            keys = BUS_KEYS.get(kind) if isinstance(kind, str) else None
+            keys = BUS_KEYS[BusKind(kind)] if kind in [each.value for each in BusKind] else None
             if keys is None:  # what else may stand there depends on it
                 self._reader.section({"kind": kind} if "kind" in table else {}, BUS_KIND, where)
                 continue
             values = self._reader.section(table, keys, where)
-            if values is not None:
-                del values["kind"]
-                buses.append(RtuBus(**values) if kind == "modbus-rtu" else TcpBus(**values))
+            port = None if values is None else self._port(where, values)
+            if values is not None and port is not None:
+                named = {key: values[key] for key in ("name", "kind", "period_ms", "timeout_ms")}
+                buses.append(Bus(**named, port=port))
         self._distinct("bus", "name", (bus.name for bus in buses))
-        lines = [f"{bus.host}:{bus.port}" if isinstance(bus, TcpBus) else bus.device for bus in buses]
-        self._distinct("bus", "host and port, or device", lines)
+        ports = (bus.port.device if isinstance(bus.port, SerialPort) else str(bus.port) for bus in buses)
+        self._distinct("bus", "host and port, or device", ports)
         return tuple(buses)
+
+    def _port(self, where: str, values: dict[str, Any]) -> TcpPort | SerialPort | None:
+        host, device = values["host"], values.get("device")
+        if (host is None) == (device is None):
+            found = "neither" if host is None else "both"
+            self._reader.complain(f"{where}.device", found, "a device of this box, or host and port of a serial server")
+        elif host is None:
+            return SerialPort(**{key: values[key] for key in ("device", "baud", "parity", "stopbits")})
+        elif values["port"] is None:
+            self._reader.complain(f"{where}.port", "missing", "the port of the serial server")
+        else:
+            return TcpPort(host=host, port=values["port"])
+        return None
 
     def _machines(self, box: Box | None, buses: dict[str, Bus]) -> tuple[Machine, ...]:
         profiles = _Profiles(self._reader, box.profiles if box else None)
@@ -163,7 +177,7 @@ class _Builder:
             if machine is not None:
                 machines.append(machine)
         self._distinct("machine", "name", (machine.name for machine in machines))
-        places = (f"{machine.bus.name}, unit {machine.unit}" for machine in machines)
+        places = (f"{machine.bus.name}, {_kind_of(machine)}s, unit {machine.unit}" for machine in machines)
         self._distinct("machine", "bus and unit", places)
         return tuple(machines)
 
@@ -171,18 +185,18 @@ class _Builder:
         self, where: str, table: dict[str, Any], buses: dict[str, Bus], profiles: "_Profiles", keep: Keep
     ) -> Machine | None:
         reader = self._reader
-        values = reader.section(table, MACHINE, where, also=("run_state",))
+        bus = self._bus_of(where, table, buses)
+        address = ADDRESSES[bus.kind.protocol if bus else Protocol.MODBUS]
+        values = reader.section(table, (*MACHINE, address), where, also=("run_state",))
         rule = self._run_state(where, table)
-        if values is None:
+        profile = None if values is None else profiles.get(where, values["profile"])
+        if values is None or bus is None or profile is None:
             return None
-        bus, profile = buses.get(values["bus"]), profiles.get(where, values["profile"])
-        if bus is None and not any(complaint.key.startswith("bus") for complaint in reader.complaints):
-            found = shown(values["bus"]) + closest(values["bus"], buses)
-            reader.complain(f"{where}.bus", found, "the name of a [[bus]]")
-        if isinstance(bus, RtuBus) and not 1 <= values["unit"] <= 247:  # noqa: PLR2004
+        if bus.kind is BusKind.MODBUS_RTU and not 1 <= values["unit"] <= 247:  # noqa: PLR2004
             reader.complain(f"{where}.unit", str(values["unit"]), "1 to 247 on a serial line")
-        if bus is None or profile is None:
-            return None
+        if profile.protocol is not bus.kind.protocol:
+            found, wanted = f"{profile.id} for {profile.protocol.value}", f"a profile for {bus.kind.protocol.value}"
+            reader.complain(f"{where}.profile", found, f"{wanted}, which the bus {bus.name} speaks")
         period_ms = values["period_ms"] or bus.period_ms
         points = self._points(where, values["points"], profile)
         return Machine(
@@ -197,6 +211,14 @@ class _Builder:
             keep=keep if values["keep"] is None else values["keep"],
             run_state=self._threshold(where, rule, points, period_ms) if rule else None,
         )
+
+    def _bus_of(self, where: str, table: dict[str, Any], buses: dict[str, Bus]) -> Bus | None:
+        name = table.get("bus")
+        if not isinstance(name, str):
+            return None  # MACHINE complains of it
+        if name not in buses and not any(complaint.key.startswith("bus") for complaint in self._reader.complaints):
+            self._reader.complain(f"{where}.bus", shown(name) + closest(name, buses), "the name of a [[bus]]")
+        return buses.get(name)
 
     def _points(self, where: str, names: tuple[str, ...] | None, profile: Profile) -> tuple[Point, ...]:
         if names is None:
@@ -299,6 +321,10 @@ class _Profiles:
         except ConfigurationError as wrong:
             self._reader.complaints.extend(wrong.complaints)
             return None
+
+
+def _kind_of(machine: Machine) -> str:
+    return machine.stream.partition("/")[0]
 
 
 def _watts(milliwatts: int) -> str:

@@ -43,6 +43,15 @@ UNITS: Final = (
 """What a value may be counted in; `1` has no unit, `raw` is a register whose factor is not known."""
 
 
+class Protocol(Enum):
+    """What a device speaks; the points of its profile are named in that protocol's way."""
+
+    MODBUS = "modbus"
+    DLT645_2007 = "dlt645-2007"
+    DLT645_1997 = "dlt645-1997"
+    DLT698_45 = "dlt698.45"
+
+
 class Function(IntEnum):
     """The four Modbus functions that only read; there are no others here."""
 
@@ -117,18 +126,24 @@ class PointKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One value of a device: integer = round(raw * scale * 10**decimals), in `unit`."""
+    """One value of a device: an integer with so many decimals, in `unit`."""
 
     name: str
+    unit: str
+    decimals: int
+    kind: PointKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register(Point):
+    """A point behind Modbus: integer = round(raw * scale * 10**decimals)."""
+
     function: Function
     address: int
     """Protocol address, zero based."""
     type: PointType
     word_order: WordOrder = WordOrder.HIGH_FIRST
     scale: Fraction = Fraction(1)
-    unit: str
-    decimals: int
-    kind: PointKind
     sentinels: frozenset[float] = frozenset()
     """Raw values with which the device says "no value"; NaN and infinity always do."""
 
@@ -136,6 +151,21 @@ class Point:
     def end(self) -> int:
         """The address after the last."""
         return self.address + self.type.registers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item(Point):
+    """A point that its protocol has a number for: the DI of DL/T 645, the OAD of DL/T 698.45."""
+
+    item: str
+    """In capital hexadecimal, the highest byte first."""
+    element: int | None = None
+    """Which value of a block or an array, from 1; None where the item is one value."""
+
+
+def registers_of(points: Iterable[Point]) -> tuple[Register, ...]:
+    """The points of a Modbus device, for which a profile has nothing but registers."""
+    return tuple(point for point in points if isinstance(point, Register))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +201,10 @@ class Serial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A device's register map."""
+    """What a kind of device can be asked for."""
 
     id: str
+    protocol: Protocol = Protocol.MODBUS
     vendor: str
     model: str
     points: tuple[Point, ...]
@@ -225,13 +256,19 @@ def choice_of(options: Iterable[Enum]) -> Choice:
     return Choice({option.value: option for option in options})
 
 
+def _hexadecimal(digits: int) -> Text:
+    """So many capital hexadecimal digits."""
+    return Text(f"{digits} digits of 0 to 9 and A to F", re.compile(f"[0-9A-F]{{{digits}}}"))
+
+
 NAME: Final = Text("a name of a to z, 0 to 9 and _, at most 40 long", re.compile(r"[a-z][a-z0-9_]{0,39}"))
 
 PROFILE: Final = (
     Key(name="id", kind=NAME),
     Key(name="vendor", kind=Text()),
     Key(name="model", kind=Text()),
-    Key(name="function", kind=choice_of(Function)),
+    Key(name="protocol", kind=choice_of(Protocol), default="modbus"),
+    Key(name="function", kind=choice_of(Function), default=None),
     Key(name="word_order", kind=choice_of(WordOrder), default="high_first"),
     Key(name="source", kind=ListOf(Text(), 1, 20)),
     Key(name="notes", kind=ListOf(Text(), 0, 20), default=[]),
@@ -248,16 +285,28 @@ LIMITS: Final = (
 )
 POINT: Final = (
     Key(name="name", kind=NAME),
-    Key(name="address", kind=Whole(0, 0xFFFF)),
-    Key(name="type", kind=choice_of(PointType)),
     Key(name="unit", kind=Choice({unit: unit for unit in UNITS})),
     Key(name="decimals", kind=Whole(0, 9)),
     Key(name="kind", kind=choice_of(PointKind)),
+)
+REGISTER: Final = (
+    *POINT,
+    Key(name="address", kind=Whole(0, 0xFFFF)),
+    Key(name="type", kind=choice_of(PointType)),
     Key(name="scale", kind=_Factor(), default=1),
     Key(name="function", kind=choice_of(Function), default=None),
     Key(name="word_order", kind=choice_of(WordOrder), default=None),
     Key(name="sentinels", kind=ListOf(Whole(0, (1 << 64) - 1), 1, 16), default=None),
 )
+
+
+_ELEMENT: Final = Key(name="element", kind=Whole(1, 64), default=None)
+ITEMS: Final = {
+    Protocol.DLT645_2007: (*POINT, Key(name="di", kind=_hexadecimal(8), inside="item"), _ELEMENT),
+    Protocol.DLT645_1997: (*POINT, Key(name="di", kind=_hexadecimal(4), inside="item"), _ELEMENT),
+    Protocol.DLT698_45: (*POINT, Key(name="oad", kind=_hexadecimal(8), inside="item"), _ELEMENT),
+}
+"""The keys of a point where the protocol numbers what can be asked."""
 
 
 def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | None:
@@ -272,12 +321,16 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
         return None
     if head["id"] != reader.file.stem:
         reader.complain("profile.id", shown(head["id"]), f'the file\'s own name, "{reader.file.stem}"')
-    points = [_point(reader, table, head, Limits(**limits)) for table in tables]
+    if head["protocol"] is Protocol.MODBUS:
+        points: list[Point | None] = [_register(reader, table, head, Limits(**limits)) for table in tables]
+    else:
+        points = [_item(reader, table, head["protocol"]) for table in tables]
     names = [point.name for point in points if point]
     for name in sorted({name for name in names if names.count(name) > 1}):
         reader.complain(f"point[{name}].name", "there twice", "a name of its own")
     return Profile(
         id=head["id"],
+        protocol=head["protocol"],
         vendor=head["vendor"],
         model=head["model"],
         points=tuple(point for point in points if point),
@@ -287,16 +340,24 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
     )
 
 
-def _point(reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits) -> Point | None:
+def _item(reader: Reader, table: dict[str, Any], protocol: Protocol) -> Item | None:
+    values = reader.section(table, ITEMS[protocol], f"point[{table.get('name', '?')}]")
+    return None if values is None else Item(**values)
+
+
+def _register(reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits) -> Register | None:
     where = f"point[{table.get('name', '?')}]"
-    values = reader.section(table, POINT, where)
+    values = reader.section(table, REGISTER, where)
     if values is None:
+        return None
+    before = len(reader.complaints)
+    if values["function"] is None and head["function"] is None:
+        reader.complain(f"{where}.function", "missing", "the function of this point, or of the whole profile")
         return None
     values["function"] = values["function"] or head["function"]
     values["word_order"] = values["word_order"] or head["word_order"]
     patterns = values.pop("sentinels") or ()
-    point = Point(**values)
-    before = len(reader.complaints)
+    point = Register(**values)
     if point.function.is_bits and point.type is not PointType.BITFIELD:
         reader.complain(f"{where}.type", shown(point.type.value), '"bitfield" with function 1 or 2')
     if point.end > 0x10000 or point.type.registers > limits.registers:  # noqa: PLR2004

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.config import profiles
-from edge_agent.config.profiles import Parity, Point, Profile
+from edge_agent.config.profiles import Parity, Point, Profile, Protocol
 from edge_agent.config.schema import Choice, FileReference, Key, ListOf, Text, Thousandths, Whole
 from evidence import bodies
 from evidence.bodies import Keep
@@ -112,70 +112,108 @@ UPLINK: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TcpBus:
-    """One Modbus TCP host."""
+class BusKind(Enum):
+    """How a bus's devices are asked."""
 
-    name: str
+    MODBUS_TCP = "modbus-tcp"
+    MODBUS_RTU = "modbus-rtu"
+    DLT645_2007 = "dlt645-2007"
+    DLT645_1997 = "dlt645-1997"
+    DLT698_45 = "dlt698.45"
+
+    @property
+    def protocol(self) -> Protocol:
+        """What its devices' profiles are written for."""
+        return Protocol.MODBUS if self in (BusKind.MODBUS_TCP, BusKind.MODBUS_RTU) else Protocol(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpPort:
+    """Where a host listens: a device that speaks TCP itself, or a serial server with a line behind it."""
+
     host: str
     port: int
-    timeout_ms: int
-    """How long an answer may take."""
-    period_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RtuBus:
-    """One serial line with Modbus RTU."""
+class SerialPort:
+    """A serial port of this box and how it is set; always 8 data bits."""
 
-    name: str
     device: str
     baud: int
     parity: Parity
     stopbits: int
+
+    def __str__(self) -> str:
+        return f"{self.device} at {self.baud} baud, 8{self.parity.value}{self.stopbits}"
+
+    @property
+    def byte_s(self) -> float:
+        """Seconds that one byte takes on the wire."""
+        return (9 + (self.parity is not Parity.NONE) + self.stopbits) / self.baud
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bus:
+    """One line with devices on it; one question at a time is on its way there."""
+
+    name: str
+    kind: BusKind
+    port: TcpPort | SerialPort
     timeout_ms: int
-    """How long a device may be silent, beyond the time that request and answer need on the wire."""
+    """How long an answer may take; on a serial line beyond the time that request and answer need on the wire."""
     period_ms: int
 
 
-Bus = TcpBus | RtuBus
-
-
-BUS_KIND: Final = (Key(name="kind", kind=Choice({kind: kind for kind in ("modbus-tcp", "modbus-rtu")})),)
-_ANY_BUS: Final = (
-    Key(name="name", kind=NAME),
-    *BUS_KIND,
-    Key(name="period_s", kind=PERIOD, default=1, inside="period_ms"),
-)
+BUS_KIND: Final = (Key(name="kind", kind=profiles.choice_of(BusKind)),)
 _TIMEOUT: Final = Thousandths("0.02", "30", "seconds")
-TCP_BUS: Final = (
-    *_ANY_BUS,
-    Key(name="host", kind=HOST),
-    Key(name="port", kind=PORT, default=502),
-    Key(name="timeout_s", kind=_TIMEOUT, default=1, inside="timeout_ms"),
-)
-RTU_BUS: Final = (
-    *_ANY_BUS,
-    Key(name="device", kind=Text("a device such as /dev/ttyUSB0", re.compile(r"/[^\s]{1,150}"))),
-    Key(name="baud", kind=Choice({rate: rate for rate in profiles.BAUDS}), default=9600),
-    Key(name="parity", kind=profiles.choice_of(profiles.Parity), default="N"),
-    Key(name="stopbits", kind=Whole(1, 2), default=1),
-    Key(name="timeout_s", kind=_TIMEOUT, default=Decimal("0.3"), inside="timeout_ms"),
-)
 
 
-BUS_KEYS: Final = {"modbus-tcp": TCP_BUS, "modbus-rtu": RTU_BUS}
+def _bus_keys(timeout_s: str, *port: Key) -> tuple[Key, ...]:
+    return (
+        Key(name="name", kind=NAME),
+        *BUS_KIND,
+        Key(name="period_s", kind=PERIOD, default=1, inside="period_ms"),
+        *port,
+        Key(name="timeout_s", kind=_TIMEOUT, default=Decimal(timeout_s), inside="timeout_ms"),
+    )
+
+
+def _line_keys(timeout_s: str, *, baud: int, parity: str) -> tuple[Key, ...]:
+    """Of a line on a serial port of this box, or behind a serial server."""
+    return _bus_keys(
+        timeout_s,
+        Key(name="device", kind=Text("a device such as /dev/ttyUSB0", re.compile(r"/[^\s]{1,150}")), default=None),
+        Key(name="baud", kind=Choice({rate: rate for rate in profiles.BAUDS}), default=baud),
+        Key(name="parity", kind=profiles.choice_of(profiles.Parity), default=parity),
+        Key(name="stopbits", kind=Whole(1, 2), default=1),
+        Key(name="host", kind=HOST, default=None),
+        Key(name="port", kind=PORT, default=None),
+    )
+
+
+BUS_KEYS: Final = {
+    BusKind.MODBUS_TCP: _bus_keys("1", Key(name="host", kind=HOST), Key(name="port", kind=PORT, default=502)),
+    BusKind.MODBUS_RTU: _line_keys("0.3", baud=9600, parity="N"),
+    BusKind.DLT645_2007: _line_keys("0.5", baud=2400, parity="E"),
+    BusKind.DLT645_1997: _line_keys("0.5", baud=1200, parity="E"),
+    BusKind.DLT698_45: _line_keys("0.5", baud=9600, parity="E"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One machine or meter on a bus."""
+    """One machine, meter or fire sensor on a bus."""
 
     name: str
     title: str
     stream: str
     bus: Bus
-    unit: int
+    unit: int | str
+    """The Modbus unit id, or the address in digits as the device's protocol writes it."""
     profile: Profile
     points: tuple[Point, ...]
     """What is asked, in the order of the file's `points`, or else the profile's."""
@@ -184,12 +222,20 @@ class Machine:
     run_state: Threshold | None
 
 
+STREAM_KINDS: Final = ("machine", "meter", "fire")
+_DIGITS: Final = Text("12 digits", re.compile(r"[0-9]{12}"))
+ADDRESSES: Final = {
+    Protocol.MODBUS: Key(name="unit", kind=Whole(0, 255), default=1),
+    Protocol.DLT645_2007: Key(name="address", kind=_DIGITS, inside="unit"),
+    Protocol.DLT645_1997: Key(name="address", kind=_DIGITS, inside="unit"),
+    Protocol.DLT698_45: Key(name="address", kind=_DIGITS, inside="unit"),
+}
+"""How a device on a bus is told from the others there."""
 MACHINE: Final = (
     Key(name="name", kind=NAME),
     Key(name="title", kind=Text()),
-    Key(name="stream_kind", kind=Choice({"machine": "machine", "meter": "meter"}), default="machine"),
+    Key(name="stream_kind", kind=Choice({kind: kind for kind in STREAM_KINDS}), default="machine"),
     Key(name="bus", kind=NAME),
-    Key(name="unit", kind=Whole(0, 255), default=1),
     Key(name="profile", kind=profiles.NAME),
     Key(name="points", kind=ListOf(profiles.NAME, 1, profiles.POINTS_LIMIT, distinct=True), default=None),
     Key(name="period_s", kind=PERIOD, default=None, inside="period_ms"),

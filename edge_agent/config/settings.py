@@ -3,8 +3,8 @@
 import re
 from typing import Any, assert_never
 
-from edge_agent.config.profiles import Point
-from edge_agent.config.sections import Box, Bus, Camera, Machine, RtuBus, TcpBus
+from edge_agent.config.profiles import Item, Point, Register
+from edge_agent.config.sections import Box, Bus, Camera, Machine, SerialPort, TcpPort
 
 
 def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
@@ -62,26 +62,32 @@ def _machine_settings(machine: Machine) -> dict[str, Any]:
 
 
 def _bus_settings(bus: Bus) -> dict[str, Any]:
-    match bus:
-        case TcpBus():
-            line: dict[str, Any] = {"kind": "modbus-tcp", "host": bus.host, "port": bus.port}
-        case RtuBus():
-            line = {"kind": "modbus-rtu", "device": bus.device, "baud": bus.baud, "stopbits": bus.stopbits}
-            line["parity"] = bus.parity.value
+    match bus.port:
+        case TcpPort(host=host, port=port):
+            line: dict[str, Any] = {"host": host, "port": port}
+        case SerialPort() as port:
+            line = {"device": port.device, "baud": port.baud, "stopbits": port.stopbits, "parity": port.parity.value}
         case never:
             assert_never(never)
-    return line | {"name": bus.name, "timeout_ms": bus.timeout_ms}
+    return line | {"kind": bus.kind.value, "name": bus.name, "timeout_ms": bus.timeout_ms}
 
 
 def _point_settings(point: Point) -> dict[str, Any]:
-    return {
+    settings: dict[str, Any] = {
         "name": point.name,
         "unit": point.unit,
         "decimals": point.decimals,
         "kind": point.kind.value,
-        "function": int(point.function),
-        "address": point.address,
-        "type": point.type.value,
-        "word_order": point.word_order.value,
-        "scale": [point.scale.numerator, point.scale.denominator],
     }
+    match point:
+        case Register():
+            settings |= {
+                "function": int(point.function),
+                "address": point.address,
+                "type": point.type.value,
+                "word_order": point.word_order.value,
+                "scale": [point.scale.numerator, point.scale.denominator],
+            }
+        case Item():
+            settings |= {"item": point.item} | ({} if point.element is None else {"element": point.element})
+    return settings

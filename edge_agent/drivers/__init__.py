@@ -1,1 +1,19 @@
 """One driver a bus kind: how its line is opened, and how a device on it is asked."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
+
+from edge_agent.config.sections import Bus, BusKind
+
+if TYPE_CHECKING:
+    from edge_agent.drivers.driver import Driver
+
+DRIVERS: Final = {
+    BusKind.MODBUS_TCP: "edge_agent.drivers.modbus_asking",
+    BusKind.MODBUS_RTU: "edge_agent.drivers.modbus_asking",
+}
+
+
+def driver_of(bus: Bus) -> "Driver":
+    """The driver of a bus; its module, and the libraries behind it, are imported only now."""
+    return cast("Driver", import_module(DRIVERS[bus.kind]))

@@ -33,7 +33,7 @@ from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInput
 
 from edge_agent.clock import stopwatch_s
 from edge_agent.config.profiles import Function
-from edge_agent.config.sections import Bus, RtuBus, TcpBus
+from edge_agent.config.sections import Bus, BusKind, SerialPort, TcpPort
 from edge_agent.drivers.modbus_plan import Block
 from edge_agent.reading import Frame
 from evidence.bodies import Failure
@@ -98,7 +98,7 @@ def question(bus: Bus, unit: int, block: Block) -> Question:
     """The question that fetches `block`. Raises ValueError for a function that does not read."""
     function = Function(block.function)
     pdu = _REQUESTS[function](dev_id=unit, address=block.address, count=block.count)
-    framer = _SOCKET if isinstance(bus, TcpBus) else _RTU
+    framer = _SOCKET if bus.kind is BusKind.MODBUS_TCP else _RTU
     return Question(
         unit=unit,
         function=function,
@@ -125,11 +125,11 @@ class Line(Protocol):
 
 def line_of(bus: Bus, *, now_s: Callable[[], float] = stopwatch_s) -> Line:
     """The line of a bus, not yet open."""
-    match bus:
-        case TcpBus():
-            return TcpLine(bus, now_s=now_s)
-        case RtuBus():
-            return RtuLine(bus, now_s=now_s)
+    match bus.port:
+        case TcpPort():
+            return TcpLine(bus.port, bus.timeout_ms, now_s=now_s)
+        case SerialPort():
+            return RtuLine(bus.port, bus.timeout_ms, now_s=now_s)
         case never:
             assert_never(never)
 
@@ -137,9 +137,9 @@ def line_of(bus: Bus, *, now_s: Callable[[], float] = stopwatch_s) -> Line:
 class TcpLine:
     """Modbus TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b)."""
 
-    def __init__(self, bus: TcpBus, *, now_s: Callable[[], float] = stopwatch_s) -> None:
-        self._timeout_s = bus.timeout_ms / 1000
-        self._client = ModbusTcpClient(bus.host, port=bus.port, timeout=self._timeout_s, retries=0)
+    def __init__(self, port: TcpPort, timeout_ms: int, *, now_s: Callable[[], float]) -> None:
+        self._timeout_s = timeout_ms / 1000
+        self._client = ModbusTcpClient(port.host, port=port.port, timeout=self._timeout_s, retries=0)
         self._now_s = now_s
         self._poll = select.poll()
         self._transaction = 0
@@ -225,16 +225,15 @@ class TcpLine:
 class RtuLine:
     """Modbus RTU on a serial port (MODBUS over Serial Line V1.02)."""
 
-    def __init__(self, bus: RtuBus, *, now_s: Callable[[], float] = stopwatch_s) -> None:
-        bits = 9 + (bus.parity.value != "N") + bus.stopbits
-        self._byte_s = bits / bus.baud
+    def __init__(self, port: SerialPort, timeout_ms: int, *, now_s: Callable[[], float]) -> None:
+        self._byte_s = port.byte_s
         self._quiet_s = max(3.5 * self._byte_s, 0.00175)
-        self._timeout_s = bus.timeout_ms / 1000
+        self._timeout_s = timeout_ms / 1000
         self._client = ModbusSerialClient(
-            bus.device,
-            baudrate=bus.baud,
-            parity=bus.parity.value,
-            stopbits=bus.stopbits,
+            port.device,
+            baudrate=port.baud,
+            parity=port.parity.value,
+            stopbits=port.stopbits,
             timeout=self._timeout_s,
             retries=0,
         )

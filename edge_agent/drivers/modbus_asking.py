@@ -9,14 +9,21 @@
    at last every hour.
 """
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, cast
 
-from edge_agent.config.sections import Machine
-from edge_agent.drivers.modbus import ILLEGAL_ADDRESS, Answer, Line, question
+from edge_agent.config.profiles import registers_of
+from edge_agent.config.sections import Machine, SerialPort
+from edge_agent.drivers import driver
+from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.modbus import ILLEGAL_ADDRESS, Answer, Line, line_of, question
 from edge_agent.drivers.modbus_plan import Block, Plan, plan_of, without
 from edge_agent.drivers.modbus_values import decoder_of
-from edge_agent.reading import Frame
 from evidence.bodies import Failure
+
+if TYPE_CHECKING:
+    from edge_agent.reading import Frame
+
+__all__ = ["ModbusAsker", "asker_of", "line_of", "line_time_s"]
 
 FIRST_ANEW_MS: Final = 60_000
 LONGEST_ANEW_MS: Final = 3_600_000
@@ -25,25 +32,32 @@ PART_AGAIN_MS: Final = 60_000
 """A device that refused everything is not parted again for so long."""
 
 
-class Exchange(NamedTuple):
-    """What asking one machine gave."""
-
-    values: tuple[int | None, ...]
-    failure: Failure | None
-    frames: tuple[Frame, ...]
-    heard: bool
-    """Whether the device said anything that was meant for us, be it an exception."""
-    holes: tuple[str, ...] = ()
-    """Points that this asking showed to be refused."""
+RTU_BYTES: Final = 8 + 5 + 4
+"""A request, an answer without its values, and 3.5 characters of silence, rounded up."""
+TURNAROUND_S: Final = 0.010
+"""How long a unit takes to begin, as a rule."""
 
 
-class Asker:
+def asker_of(machine: Machine, line: driver.Line) -> "ModbusAsker":
+    """See Driver."""
+    return ModbusAsker(machine, cast("Line", line))
+
+
+def line_time_s(machine: Machine) -> float:
+    """See Driver."""
+    if not isinstance(machine.bus.port, SerialPort):
+        return 0.0
+    blocks = plan_of(registers_of(machine.points), machine.profile.limits).blocks
+    return sum((RTU_BYTES + block.answer_bytes) * machine.bus.port.byte_s + TURNAROUND_S for block in blocks)
+
+
+class ModbusAsker:
     """How one machine is asked. It remembers what the device refused; losing that costs a few questions."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self, machine: Machine, line: Line) -> None:
+        self._machine, self._line = machine, line
         self._nothing: tuple[int | None, ...] = (None,) * len(machine.points)
-        self._whole = self._sound = plan_of(machine.points, machine.profile.limits)
+        self._whole = self._sound = plan_of(registers_of(machine.points), machine.profile.limits)
         self._suspects: frozenset[Block] = frozenset()
         self._told: frozenset[int] = frozenset()
         self._patience_ms = FIRST_ANEW_MS
@@ -55,7 +69,7 @@ class Asker:
         """The reads as they are now."""
         return self._plan
 
-    def ask(self, line: Line, now_ms: int) -> Exchange:
+    def ask(self, now_ms: int) -> Exchange:
         """Ask once. The failure is the first block's that failed, else NO_VALUE when the device itself has none."""
         if self._plan is not self._whole and now_ms >= max(self._anew_ms, self._part_again_ms):
             self._use(self._whole)
@@ -66,7 +80,7 @@ class Asker:
         answered: list[Block] = []
         refused: list[Block] = []
         for block, what, decode in self._steps:
-            answer = line.ask(what)
+            answer = self._line.ask(what)
             frames.append(answer.frame)
             if isinstance(answer, Answer):
                 heard = True
@@ -82,8 +96,9 @@ class Asker:
                 refused.append(block)
         if failure is None and None in values:
             failure = Failure.NO_VALUE
+        plan = self._plan
         holes = self._learn(answered, refused, now_ms)
-        return Exchange(tuple(values), failure, tuple(frames), heard, holes)
+        return Exchange(tuple(values), failure, tuple(frames), heard, holes, again=self._plan is not plan)
 
     def _learn(self, answered: list[Block], refused: list[Block], now_ms: int) -> tuple[str, ...]:
         """Mend the plan by what was answered and refused; the names of points given up for the first time."""
@@ -118,5 +133,5 @@ class Asker:
 
     def _use(self, plan: Plan) -> None:
         self._plan = plan
-        bus, unit = self._machine.bus, self._machine.unit
+        bus, unit = self._machine.bus, cast("int", self._machine.unit)
         self._steps = [(block, question(bus, unit, block), decoder_of(plan, block)) for block in plan.blocks]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edge_agent.config.profiles import BITS_LIMIT, Function, Limits, Point
+from edge_agent.config.profiles import BITS_LIMIT, Function, Limits, Register
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +35,14 @@ class Block:
 class Plan:
     """The reads of one machine."""
 
-    points: tuple[Point, ...]
+    points: tuple[Register, ...]
     limits: Limits
     blocks: tuple[Block, ...]
     holes: frozenset[int] = frozenset()
     """Points that the device refused, by their place."""
 
 
-def plan_of(points: Sequence[Point], limits: Limits) -> Plan:
+def plan_of(points: Sequence[Register], limits: Limits) -> Plan:
     """The fewest reads that the rules above allow, in the order of function and address."""
     points = tuple(points)
     blocks: list[Block] = []
@@ -67,11 +67,11 @@ def without(plan: Plan, refused: Block) -> Plan:
     return replace(plan, blocks=before + after, holes=plan.holes | set(refused.points))
 
 
-def _position(point: Point) -> tuple[int, int, int]:
+def _position(point: Register) -> tuple[int, int, int]:
     return point.function, point.address, point.end
 
 
-def _block(points: Sequence[Point], places: Iterable[int], limits: Limits) -> Block:
+def _block(points: Sequence[Register], places: Iterable[int], limits: Limits) -> Block:
     places = tuple(places)
     start = min(points[place].address for place in places)
     end = max(points[place].end for place in places)
@@ -81,7 +81,7 @@ def _block(points: Sequence[Point], places: Iterable[int], limits: Limits) -> Bl
     return Block(function=function, address=start, count=end - start, points=places)
 
 
-def _belongs(point: Point, block: Block, merged: Block, points: Sequence[Point], limits: Limits) -> bool:
+def _belongs(point: Register, block: Block, merged: Block, points: Sequence[Register], limits: Limits) -> bool:
     if point.function is not block.function:
         return False
     bits = point.function.is_bits
@@ -91,7 +91,7 @@ def _belongs(point: Point, block: Block, merged: Block, points: Sequence[Point],
     return 0 <= point.address - end <= gap and merged.count <= most
 
 
-def _parted(points: Sequence[Point], places: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _parted(points: Sequence[Register], places: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     gaps = [points[right].address - points[left].end for left, right in pairwise(places)]
     widest = [at for at, gap in enumerate(gaps, start=1) if gap == max(gaps)]
     cut = min(widest, key=lambda at: abs(2 * at - len(places)))

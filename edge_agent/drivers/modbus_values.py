@@ -12,7 +12,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Final, Protocol
 
-from edge_agent.config.profiles import Point, WordOrder
+from edge_agent.config.profiles import Register, WordOrder
 from edge_agent.drivers.modbus_plan import Block, Plan
 
 VALUE_LIMIT: Final = 1 << 53
@@ -53,7 +53,7 @@ class _Registers:
 
     __slots__ = ("_exact", "_factors", "_points", "_reorder", "_sentinels", "_unpack", "_wide")
 
-    def __init__(self, points: list[Point], block: Block) -> None:
+    def __init__(self, points: list[Register], block: Block) -> None:
         self._points = points
         self._unpack = Struct(_layout(points, block)).unpack
         self._reorder = _reordering(points, block)
@@ -82,7 +82,7 @@ class _Registers:
         return [value_of(point, number) for point, number in zip(self._points, raw, strict=True)]
 
 
-def value_of(point: Point, raw: float) -> int | None:
+def value_of(point: Register, raw: float) -> int | None:
     """One raw number as the point's integer, exactly; None when it is none."""
     if raw in point.sentinels or not isfinite(raw):
         return None
@@ -90,7 +90,7 @@ def value_of(point: Point, raw: float) -> int | None:
     return value if -VALUE_LIMIT < value < VALUE_LIMIT else None
 
 
-def _layout(points: list[Point], block: Block) -> str:
+def _layout(points: list[Register], block: Block) -> str:
     """The block for `struct`: big-endian, unwanted registers as padding."""
     layout, at = ">", block.address
     for point in points:
@@ -99,7 +99,7 @@ def _layout(points: list[Point], block: Block) -> str:
     return layout + f"{_WORD * (block.address + block.count - at)}x"
 
 
-def _reordering(points: list[Point], block: Block) -> Callable[[bytes], tuple[int, ...]] | None:
+def _reordering(points: list[Register], block: Block) -> Callable[[bytes], tuple[int, ...]] | None:
     """Picks the answer's bytes so that every point has its high word first; None when it does already."""
     order = list(range(block.answer_bytes))
     for point in points:
@@ -112,20 +112,20 @@ def _reordering(points: list[Point], block: Block) -> Callable[[bytes], tuple[in
     return None if order == sorted(order) else itemgetter(*order)
 
 
-def _factor(point: Point) -> float:
+def _factor(point: Register) -> float:
     """Whole factors stay integers, so that integers stay exact."""
     factor = point.scale * 10**point.decimals
     return factor.numerator if factor.denominator == 1 else float(factor)
 
 
-def _largest(point: Point) -> int:
+def _largest(point: Register) -> int:
     return 1 << 16 * point.type.registers
 
 
-def _can_exceed(point: Point) -> bool:
+def _can_exceed(point: Register) -> bool:
     return point.type.is_float or abs(_factor(point)) * _largest(point) >= VALUE_LIMIT
 
 
-def _needs_exact(point: Point) -> bool:
+def _needs_exact(point: Register) -> bool:
     """Whether a float product could be off: wide integers with a broken factor."""
     return not point.type.is_float and isinstance(_factor(point), float) and _largest(point) > VALUE_LIMIT

@@ -47,10 +47,10 @@ class Breaker:
     units: int
     """How many there are."""
     apart_ms: int
-    _failing: dict[int, _Unit] = field(default_factory=dict)
+    _failing: dict[int | str, _Unit] = field(default_factory=dict)
     _next_probe_ms: int = 0
 
-    def verdict(self, unit: int, now_ms: int) -> Verdict:
+    def verdict(self, unit: int | str, now_ms: int) -> Verdict:
         """Whether to ask it now."""
         state = self._failing.get(unit)
         if state is None or state.failures <= NOISE_FAILURES:
@@ -59,14 +59,14 @@ class Breaker:
             return Verdict.REST
         return Verdict.PROBE
 
-    def heard(self, unit: int) -> None:
+    def heard(self, unit: int | str) -> None:
         """It answered."""
         state = self._failing.pop(unit, None)
         if state is not None and state.failures > NOISE_FAILURES:
             for other in self._failing.values():
                 other.rests_until_ms = 0
 
-    def failed(self, unit: int, now_ms: int) -> None:
+    def failed(self, unit: int | str, now_ms: int) -> None:
         """It was asked and gave no sound answer."""
         state = self._failing.setdefault(unit, _Unit())
         if state.failures > NOISE_FAILURES:  # this was a probe

@@ -20,10 +20,10 @@ from typing import Final
 from edge_agent.clock import Clock
 from edge_agent.config.load import Config
 from edge_agent.config.sections import Bus, Machine
-from edge_agent.drivers.modbus import Line, line_of
-from edge_agent.drivers.modbus_asking import Asker
+from edge_agent.drivers import driver_of
+from edge_agent.drivers.driver import Asker, Exchange, Line
 from edge_agent.polling.breaker import Backoff, Breaker, Verdict
-from edge_agent.reading import Frame, Reading
+from edge_agent.reading import Reading
 from evidence.bodies import Failure
 
 STACK_BYTES: Final = 256 * 1024
@@ -65,7 +65,7 @@ def poll_config(config: Config, clock: Clock, deliver: Deliver, stop: Event) -> 
 
 def poll_bus(bus: Bus, machines: Sequence[Machine], clock: Clock, deliver: Deliver, stop: Event) -> None:
     """Poll one bus until `stop` is set; returns with the line closed."""
-    line = line_of(bus)
+    line = driver_of(bus).line_of(bus)
     chance = Random()  # noqa: S311  # spreads reconnections, guards nothing
     poller = Poller(bus, machines, line=line, clock=clock, deliver=deliver, chance=chance)
     try:
@@ -89,9 +89,11 @@ class Poller:
         chance: Random,
     ) -> None:
         self._line, self._clock, self._deliver = line, clock, deliver
-        self._breaker = Breaker(units=len(machines), apart_ms=bus.period_ms)
+        self._breaker = Breaker(units=len({machine.unit for machine in machines}), apart_ms=bus.period_ms)
         self._backoff = Backoff(chance=chance)
-        self._turns = [_Turn(machine, clock.steady_ms()) for machine in machines]
+        self._turns = [
+            _Turn(machine, driver_of(bus).asker_of(machine, line), clock.steady_ms()) for machine in machines
+        ]
 
     def next_ms(self) -> int:
         """When the next machine is due, on the steady clock."""
@@ -103,7 +105,7 @@ class Poller:
         turn = self._choose(now_ms)
         missed = turn.begin(now_ms)
         if missed:
-            self._deliver(self._reading(turn, turn.nothing, Failure.MISSED, cycles=missed))
+            self._deliver(self._reading(turn, turn.unasked(Failure.MISSED), cycles=missed))
         self._deliver(self._serve(turn, now_ms))
 
     def _choose(self, now_ms: int) -> "_Turn":
@@ -119,11 +121,11 @@ class Poller:
     def _serve(self, turn: "_Turn", now_ms: int) -> Reading:
         unit = turn.machine.unit
         if self._breaker.verdict(unit, now_ms) is Verdict.REST:
-            return self._reading(turn, turn.nothing, Failure.RESTED)
+            return self._reading(turn, turn.unasked(Failure.RESTED))
         if not self._open(now_ms):
             turn.note(Failure.LINE_DOWN)
-            return self._reading(turn, turn.nothing, Failure.LINE_DOWN)
-        exchange = turn.asker.ask(self._line, now_ms)
+            return self._reading(turn, turn.unasked(Failure.LINE_DOWN))
+        exchange = turn.asker.ask(now_ms)
         turn.note(exchange.failure, exchange.holes)
         if exchange.heard:
             self._breaker.heard(unit)
@@ -132,7 +134,7 @@ class Poller:
             self._backoff.failed(self._clock.steady_ms())
         else:
             self._breaker.failed(unit, self._clock.steady_ms())
-        return self._reading(turn, exchange.values, exchange.failure, frames=exchange.frames)
+        return self._reading(turn, exchange)
 
     def _open(self, now_ms: int) -> bool:
         if not self._backoff.may_try(now_ms):
@@ -142,22 +144,15 @@ class Poller:
         self._backoff.failed(self._clock.steady_ms())
         return False
 
-    def _reading(
-        self,
-        turn: "_Turn",
-        values: tuple[int | None, ...],
-        failure: Failure | None,
-        *,
-        frames: tuple[Frame, ...] = (),
-        cycles: int = 1,
-    ) -> Reading:
+    def _reading(self, turn: "_Turn", exchange: Exchange, *, cycles: int = 1) -> Reading:
         return Reading(
             stream=turn.machine.stream,
             at_ms=self._clock.utc_ms(),
             steady_ms=self._clock.steady_ms(),
-            values=values,
-            failure=failure,
-            frames=frames,
+            values=exchange.values,
+            failure=exchange.failure,
+            frames=exchange.frames,
+            events=exchange.events,
             cycles=cycles,
         )
 
@@ -165,14 +160,17 @@ class Poller:
 class _Turn:
     """One machine's place in the schedule."""
 
-    def __init__(self, machine: Machine, now_ms: int) -> None:
+    def __init__(self, machine: Machine, asker: Asker, now_ms: int) -> None:
         self.machine = machine
-        self.asker = Asker(machine)
-        self.nothing: tuple[int | None, ...] = (None,) * len(machine.points)
+        self.asker = asker
         self._slot = now_ms // machine.period_ms - 1
         self.due_ms = now_ms  # at once, then on the grid
         self._noted: Failure | None = None
         self._too_short = False
+
+    def unasked(self, why: Failure) -> Exchange:
+        """What stands for an asking that did not take place."""
+        return Exchange((None,) * len(self.machine.points), why, (), heard=False)
 
     def begin(self, now_ms: int) -> int:
         """Take the slot of this instant; how many slots before it passed without being taken."""

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from edge_agent.config.load import Machine
 from edge_agent.config.profiles import Limits
+from edge_agent.drivers.driver import Exchange
 from edge_agent.drivers.modbus import Answer, NoAnswer, Question
-from edge_agent.drivers.modbus_asking import FIRST_ANEW_MS, LONGEST_ANEW_MS, PART_AGAIN_MS, Asker, Exchange
+from edge_agent.drivers.modbus_asking import FIRST_ANEW_MS, LONGEST_ANEW_MS, PART_AGAIN_MS, ModbusAsker
 from evidence.bodies import Failure
 from tests.world.buses import machine, point, tcp
 from tests.world.plant import PlantMachine
@@ -47,12 +48,12 @@ class Desk:
     """One machine, asked once a second."""
 
     wire: Wire
-    asker: Asker
+    asker: ModbusAsker
     now_ms: int = 0
 
     def ask(self) -> Exchange:
         self.now_ms += PERIOD_MS
-        return self.asker.ask(self.wire, self.now_ms)
+        return self.asker.ask(self.now_ms)
 
     def go_on(self, for_ms: int) -> list[Exchange]:
         return [self.ask() for _ in range(for_ms // PERIOD_MS)]
@@ -61,7 +62,8 @@ class Desk:
 def desk(absent: set[int] | None = None, *, machine_: Machine | None = None) -> Desk:
     device = PlantMachine(registers={at: 100 + at for at in range(POINTS)}, absent=absent or set())
     points = tuple(point(f"p{at}", at) for at in range(POINTS))
-    return Desk(Wire(device), Asker(machine_ or machine(tcp(502), points=points)))
+    wire = Wire(device)
+    return Desk(wire, ModbusAsker(machine_ or machine(tcp(502), points=points), wire))
 
 
 def missing(exchange: Exchange) -> set[int]:

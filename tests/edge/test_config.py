@@ -17,11 +17,10 @@ from edge_agent.config.load import (
     Machine,
     Pace,
     Parity,
-    RtuBus,
-    TcpBus,
     load,
 )
 from edge_agent.config.schema import REQUIRED, Key
+from edge_agent.config.sections import SerialPort, TcpPort
 from edge_agent.config.settings import settings_of
 from evidence import cbor
 from evidence.bodies import SETTINGS_LIMIT, Configuration
@@ -61,10 +60,10 @@ def test_the_documented_example_is_read_completely(tmp_path: Path) -> None:
     assert (config.uplink.port, config.uplink.keepalive_s) == (8883, 20)
     assert config.uplink.key == tmp_path / "tls.key"
     line, gateway = config.buses
-    assert isinstance(line, RtuBus)
-    assert (line.parity, line.stopbits, line.timeout_ms, line.period_ms) == (Parity.NONE, 1, 300, 1_000)
-    assert isinstance(gateway, TcpBus)
-    assert (gateway.port, gateway.timeout_ms) == (502, 1_000)
+    assert isinstance(line.port, SerialPort)
+    assert (line.port.parity, line.port.stopbits, line.timeout_ms, line.period_ms) == (Parity.NONE, 1, 300, 1_000)
+    assert isinstance(gateway.port, TcpPort)
+    assert (gateway.port.port, gateway.timeout_ms) == (502, 1_000)
     press, main = config.machines
     assert press.stream == "machine/press-1"
     assert len(press.points) == 30
@@ -106,7 +105,7 @@ def test_the_documented_example_is_read_completely(tmp_path: Path) -> None:
         ("[uplink]", "keepalive_s = 31\n[uplink]", "box.keepalive_s", "no known key", "one of id, enterprise"),
         ('cert = "/etc/qianliyan/box.pem"', "keepalive_s = 31", "uplink.cert", "missing", 'a path with a "/" in it'),
         ("baud = 9600", "baud = 9601", "bus[hall].baud", "9601", "one of 1200, 2400"),
-        ("baud = 9600", 'host = "a"', "bus[hall].host", "no known key", "one of name, kind"),
+        ("baud = 9600", 'host = "a"', "bus[hall].device", "both", "serial server"),
         ('"modbus-rtu"', '"modbus-rtx"', "bus[hall].kind", '"modbus-rtx" (closest: "modbus-rtu")', "one of"),
         ('kind = "modbus-rtu"', "", "bus[hall].kind", "missing", 'one of "modbus-tcp", "modbus-rtu"'),
         ('bus = "hall"', 'bus = "hal"', "machine[press-1].bus", '"hal" (closest: "hall")', "the name of a [[bus]]"),
@@ -180,7 +179,7 @@ def test_the_documented_example_is_read_completely(tmp_path: Path) -> None:
             'bus = "gateway"\nunit = 3',
             'bus = "hall"\nunit = 1',
             "machine bus and unit",
-            "hall, unit 1 2 times",
+            "hall, machines, unit 1 2 times",
             "each one once",
         ),
         ('name = "gateway"', 'name = "hall"', "bus name", "hall 2 times", "each one once"),
@@ -358,8 +357,8 @@ def documented(heading: str) -> dict[str, str]:
     [
         ("## `[box]`", sections.BOX),
         ("## `[uplink]`", sections.UPLINK),
-        ("## `[[bus]]`", (*sections.TCP_BUS, *sections.RTU_BUS)),
-        ("## `[[machine]]`", sections.MACHINE),
+        ("## `[[bus]]`", {key.name: key for keys in sections.BUS_KEYS.values() for key in keys}.values()),
+        ("## `[[machine]]`", (*sections.MACHINE, *sections.ADDRESSES.values())),
         ("### `[machine.run_state]`", sections.RUN_STATE),
         ("## `[[camera]]`", sections.CAMERA),
         ("## `[clock]`", sections.CATCH_UP),

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.config.profiles import OURS, Function, Limits, Point, PointType, WordOrder, load_profile
+from edge_agent.config.profiles import (
+    OURS,
+    Function,
+    Limits,
+    PointType,
+    Register,
+    WordOrder,
+    load_profile,
+    registers_of,
+)
 from edge_agent.drivers.modbus import Answer, _judged, find_rtu, question
 from edge_agent.drivers.modbus_plan import plan_of
 from edge_agent.drivers.modbus_values import VALUE_LIMIT, decoder_of, value_of
@@ -33,20 +42,20 @@ SCALES = st.sampled_from(
 )
 
 
-def on_the_wire(at: Point, number: float) -> bytes:
+def on_the_wire(at: Register, number: float) -> bytes:
     octets = struct.pack(f">{at.type.format}", number)
     words = [octets[start : start + 2] for start in range(0, len(octets), 2)]
     return b"".join(reversed(words) if at.word_order is WordOrder.LOW_FIRST else words)
 
 
-def decode(points: list[Point], values: bytes) -> list[int | None]:
+def decode(points: list[Register], values: bytes) -> list[int | None]:
     plan = plan_of(points, Limits())
     (block,) = plan.blocks
     return list(decoder_of(plan, block)(values))
 
 
 @st.composite
-def a_point_and_its_number(draw: st.DrawFn) -> tuple[Point, float]:
+def a_point_and_its_number(draw: st.DrawFn) -> tuple[Register, float]:
     kind = draw(st.sampled_from(PointType))
     at = point(
         "p",
@@ -60,7 +69,9 @@ def a_point_and_its_number(draw: st.DrawFn) -> tuple[Point, float]:
 
 
 @given(drawn=st.lists(a_point_and_its_number(), min_size=1, max_size=12), gaps=st.lists(st.integers(0, 3)))
-def test_every_type_in_every_order_comes_out_as_it_went_in(drawn: list[tuple[Point, float]], gaps: list[int]) -> None:
+def test_every_type_in_every_order_comes_out_as_it_went_in(
+    drawn: list[tuple[Register, float]], gaps: list[int]
+) -> None:
     points, octets, at, wanted = [], b"", 0, []
     for place, (drawn_point, number) in enumerate(drawn):
         gap = gaps[place] if place < len(gaps) and place else 0
@@ -86,7 +97,7 @@ def test_every_type_in_every_order_comes_out_as_it_went_in(drawn: list[tuple[Poi
 
 
 @given(drawn=a_point_and_its_number())
-def test_a_value_is_the_number_times_its_scale_to_the_nearest(drawn: tuple[Point, float]) -> None:
+def test_a_value_is_the_number_times_its_scale_to_the_nearest(drawn: tuple[Register, float]) -> None:
     at, number = drawn
     value = value_of(at, number)
     if value is None:
@@ -131,7 +142,7 @@ def vectors() -> list[dict[str, object]]:
 def test_a_captured_pzem_answer_decodes_to_what_its_display_showed() -> None:
     (case,) = [case for case in vectors() if case.get("profile") == "pzem_004t_v3"]
     profile = load_profile(OURS / "pzem_004t_v3.toml")
-    plan = plan_of(profile.points, profile.limits)
+    plan = plan_of(registers_of(profile.points), profile.limits)
     (block,) = plan.blocks
     what = question(rtu("/dev/null"), 1, block)
     frame = find_rtu(bytes.fromhex(str(case["hex"])), what)

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.config.profiles import OURS, Function, Limits, Point, PointType, load_profile
+from edge_agent.config.profiles import OURS, Function, Limits, PointType, Register, load_profile, registers_of
 from edge_agent.drivers.modbus_plan import Block, Plan, plan_of, without
 from tests.world.buses import point
 
@@ -11,7 +11,7 @@ FUNCTIONS = st.sampled_from(Function)
 
 
 @st.composite
-def some_points(draw: st.DrawFn) -> list[Point]:
+def some_points(draw: st.DrawFn) -> list[Register]:
     points = []
     for place in range(draw(st.integers(1, 30))):
         function = draw(FUNCTIONS)
@@ -38,13 +38,13 @@ def check(plan: Plan) -> None:
 
 
 @given(points=some_points(), limits=LIMITS)
-def test_a_plan_fetches_every_point_once_within_the_limits(points: list[Point], limits: Limits) -> None:
+def test_a_plan_fetches_every_point_once_within_the_limits(points: list[Register], limits: Limits) -> None:
     check(plan_of(points, limits))
 
 
 @given(points=some_points(), limits=LIMITS, absent=st.sets(st.integers(0, 300), max_size=8))
 def test_what_the_device_refuses_is_found_and_the_rest_is_still_read(
-    points: list[Point], limits: Limits, absent: set[int]
+    points: list[Register], limits: Limits, absent: set[int]
 ) -> None:
     def refused(block: Block) -> bool:
         return any(at in absent for at in range(block.address, block.address + block.count))
@@ -75,6 +75,6 @@ def test_the_last_read_is_never_given_up() -> None:
 
 def test_an_eastron_meter_is_read_from_even_addresses_in_at_most_80_registers() -> None:
     profile = load_profile(OURS / "eastron_sdm630.toml")
-    plan = plan_of(profile.points, profile.limits)
+    plan = plan_of(registers_of(profile.points), profile.limits)
     check(plan)
     assert [(block.address, block.count) for block in plan.blocks] == [(0, 80), (342, 16)]

@@ -16,6 +16,7 @@ from edge_agent.config.profiles import (
     WordOrder,
     known_profiles,
     load_profile,
+    registers_of,
 )
 from edge_agent.config.schema import REQUIRED, ConfigurationError
 from edge_agent.drivers.modbus_plan import plan_of
@@ -51,8 +52,8 @@ def test_a_profile_is_sound_and_names_its_sources(name: str) -> None:
     profile = load_profile(OURS / f"{name}.toml")
     assert profile.sha256 == sha256((OURS / f"{name}.toml").read_bytes()).digest()
     assert profile.serial
-    assert plan_of(profile.points, profile.limits).holes == frozenset()
-    for point in profile.points:
+    assert plan_of(registers_of(profile.points), profile.limits).holes == frozenset()
+    for point in registers_of(profile.points):
         assert (point.kind is PointKind.COUNTER) is (point.unit in {"Wh", "varh", "h"} or "energy" in point.name)
         exact = point.scale * 10**point.decimals
         assert point.type.is_float or exact.denominator == 1, f"{point.name} loses resolution"
@@ -76,13 +77,13 @@ def test_a_profile_is_sound_and_names_its_sources(name: str) -> None:
 def test_what_is_known_of_a_device_is_in_its_profile(  # noqa: PLR0917  # a row of the table
     name: str, point: str, address: int, kind: PointType, scale: Fraction, unit: str
 ) -> None:
-    (found,) = [each for each in load_profile(OURS / f"{name}.toml").points if each.name == point]
+    (found,) = [each for each in registers_of(load_profile(OURS / f"{name}.toml").points) if each.name == point]
     assert (found.address, found.type, found.scale, found.unit) == (address, kind, scale, unit)
 
 
 def test_the_documented_example_is_a_profile(tmp_path: Path) -> None:
     profile = load_profile(written(tmp_path, GOOD))
-    power, energy = profile.points
+    power, energy = registers_of(profile.points)
     assert (power.function, power.word_order, power.end) == (Function.INPUT_REGISTERS, WordOrder.HIGH_FIRST, 0x36)
     assert (energy.scale, energy.unit, energy.kind) == (Fraction(1000), "Wh", PointKind.COUNTER)
     assert profile.limits.even_start
@@ -92,7 +93,7 @@ def test_the_documented_example_is_a_profile(tmp_path: Path) -> None:
 
 def test_a_sentinel_is_a_bit_pattern_of_the_points_type(tmp_path: Path) -> None:
     text = GOOD.replace('"float32"', '"int16"').replace("0x7FC00000", "0x8000, 0x7FFF")
-    assert load_profile(written(tmp_path, text)).points[1].sentinels == {-32768, 32767}
+    assert registers_of(load_profile(written(tmp_path, text)).points)[1].sentinels == {-32768, 32767}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_an_installers_profile_comes_before_ours(tmp_path: Path) -> None:
 
 def test_every_key_unit_and_device_is_documented() -> None:
     tables = {"### At the top": profiles.PROFILE, "### `[serial]`": profiles.SERIAL}
-    tables |= {"### `[limits]`": profiles.LIMITS, "### `[[point]]`": profiles.POINT}
+    tables |= {"### `[limits]`": profiles.LIMITS, "### `[[point]]`": profiles.REGISTER}
     for heading, keys in tables.items():
         part = TEXT.split(f"{heading}\n")[1].split("\n#")[0]
         rows = {

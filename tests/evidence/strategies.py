@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from evidence.bodies import (
+    MS_LIMIT,
     Aggregate,
     Body,
     Boot,
@@ -17,11 +18,15 @@ from evidence.bodies import (
     Crossing,
     Crossings,
     Direction,
+    Event,
+    EventKind,
+    Events,
     Failure,
     Gap,
     GapReason,
     Heartbeat,
     Keep,
+    Phase,
     Readings,
     Shutdown,
     Sight,
@@ -137,6 +142,20 @@ def crossings(draw: st.DrawFn) -> Crossings:
     )
 
 
+numbers = st.one_of(st.none(), st.integers(-MS_LIMIT + 1, MS_LIMIT - 1))
+happenings = st.builds(
+    Event,
+    at_ms=ms,
+    event=st.sampled_from(EventKind),
+    phase=st.sampled_from(Phase),
+    subject=texts,
+    value=numbers,
+    reference=numbers,
+    says=texts,
+)
+events = st.lists(happenings, min_size=1, max_size=5).map(
+    lambda happened: Events(events=sorted(happened, key=lambda event: event.at_ms))
+)
 gaps = st.builds(
     lambda window, reason, lost: Gap(from_ms=window[0], to_ms=window[1], reason=reason, lost=lost),
     windows,
@@ -167,6 +186,7 @@ heartbeats = st.builds(
 bodies: st.SearchStrategy[Body] = st.one_of(
     readings(),
     crossings(),
+    events,
     gaps,
     configurations,
     commissionings,

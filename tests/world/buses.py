@@ -4,24 +4,19 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from edge_agent.config.load import Box, Bus, Config, Keep, Machine, Parity, RtuBus, TcpBus
-from edge_agent.config.profiles import Function, Limits, Point, PointKind, PointType, Profile, WordOrder
+from edge_agent.config.load import Box, Bus, Config, Keep, Machine, Parity
+from edge_agent.config.profiles import Function, Limits, PointKind, PointType, Profile, Register, WordOrder
+from edge_agent.config.sections import BusKind, SerialPort, TcpPort
 
 
-def tcp(port: int, *, name: str = "hall", timeout_ms: int = 300, period_ms: int = 1000) -> TcpBus:
-    return TcpBus(name=name, host="127.0.0.1", port=port, timeout_ms=timeout_ms, period_ms=period_ms)
+def tcp(port: int, *, name: str = "hall", timeout_ms: int = 300, period_ms: int = 1000) -> Bus:
+    where = TcpPort(host="127.0.0.1", port=port)
+    return Bus(name=name, kind=BusKind.MODBUS_TCP, port=where, timeout_ms=timeout_ms, period_ms=period_ms)
 
 
-def rtu(device: str, *, baud: int = 19200, timeout_ms: int = 200, period_ms: int = 1000) -> RtuBus:
-    return RtuBus(
-        name="line",
-        device=device,
-        baud=baud,
-        parity=Parity.NONE,
-        stopbits=1,
-        timeout_ms=timeout_ms,
-        period_ms=period_ms,
-    )
+def rtu(device: str, *, baud: int = 19200, timeout_ms: int = 200, period_ms: int = 1000) -> Bus:
+    port = SerialPort(device=device, baud=baud, parity=Parity.NONE, stopbits=1)
+    return Bus(name="line", kind=BusKind.MODBUS_RTU, port=port, timeout_ms=timeout_ms, period_ms=period_ms)
 
 
 def point(
@@ -34,8 +29,8 @@ def point(
     scale: Fraction | int = 1,
     decimals: int = 0,
     sentinels: frozenset[float] = frozenset(),
-) -> Point:
-    return Point(
+) -> Register:
+    return Register(
         name=name,
         function=function,
         address=address,
@@ -49,7 +44,7 @@ def point(
     )
 
 
-def twenty() -> tuple[Point, ...]:
+def twenty() -> tuple[Register, ...]:
     """20 registers from address 0; the first two are the plant's own count of reads."""
     return (point("reads", 0, PointType.UINT32), *(point(f"value_{at}", at) for at in range(2, 20)))
 
@@ -58,7 +53,7 @@ def machine(
     bus: Bus,
     *,
     unit: int = 1,
-    points: tuple[Point, ...] | None = None,
+    points: tuple[Register, ...] | None = None,
     limits: Limits | None = None,
     period_ms: int | None = None,
 ) -> Machine:
