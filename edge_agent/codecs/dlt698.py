@@ -4,6 +4,7 @@ Both checks are CRC-16/X-25, low byte first. The length counts all bytes but the
 build a frame but `request_frame`, and it takes reading requests alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final
@@ -134,18 +135,18 @@ def read_frame(raw: bytes) -> Frame:
     return _parts(frame)
 
 
-def find_frame(heard: bytes) -> bytes:
-    """The first whole frame in what a line said, noise before and after it allowed; empty when there is none (yet)."""
+def frames_in(heard: bytes) -> Iterator[bytes]:
+    """Every whole frame in what a line said, one after the other; noise around them is passed over."""
     at = heard.find(START)
     while at >= 0:
         try:
-            size = _size(heard[at : at + FRAME_LIMIT])
-            read_frame(heard[at : at + size])
+            end = at + _size(heard[at : at + FRAME_LIMIT])
+            read_frame(heard[at:end])
         except FrameError:
-            at = heard.find(START, at + 1)
+            end = at + 1
         else:
-            return heard[at : at + size]
-    return b""
+            yield heard[at:end]
+        at = heard.find(START, end)
 
 
 def describe(raw: bytes) -> dict[str, Plain]:

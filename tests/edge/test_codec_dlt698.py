@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.codecs import dlt698, dlt698_apdu
-from edge_agent.codecs.dlt698 import EVERYONE, AddressKind, SegmentKind, Server, describe, find_frame, read_frame
+from edge_agent.codecs.dlt698 import EVERYONE, AddressKind, SegmentKind, Server, describe, frames_in, read_frame
 from edge_agent.codecs.dlt698 import request_frame as request
 from edge_agent.codecs.dlt698_apdu import Block, Get, GetNext, GetNormal, GetNormalList, encode, read_response
 from edge_agent.codecs.dlt698_data import DEPTH_LIMIT, ELEMENTS_LIMIT, Reader, plain, read_data
@@ -73,7 +73,7 @@ def test_only_reading_requests_can_be_built() -> None:
         and getattr(thing, "__module__", "") == module.__name__
         and getattr(thing, "__annotations__", {}).get("return") in (bytes, "bytes")
     ]
-    assert sorted(makers) == ["_check", "_unwoken", "encode", "find_frame", "request_frame"]
+    assert sorted(makers) == ["_check", "_unwoken", "encode", "request_frame"]
 
 
 @given(
@@ -379,10 +379,11 @@ def test_lengths_that_cannot_be_are_named() -> None:
 
 
 def test_a_frame_is_found_in_noise_and_never_a_part_of_one() -> None:
-    assert find_frame(b"\x00\x68\x68\x11" + GOOD + b"\x68\x00") == GOOD
-    assert find_frame(resized(200) + GOOD) == GOOD
-    assert find_frame(GOOD[:-1]) == b""
-    assert find_frame(b"\x68" * 3000) == b""
+    other = framed(b"\x85\x01")
+    assert list(frames_in(b"\x00\x68\x68\x11" + GOOD + b"\x68\x00" + other)) == [GOOD, other]
+    assert list(frames_in(resized(200) + GOOD)) == [GOOD]
+    assert list(frames_in(GOOD[:-1])) == []
+    assert list(frames_in(b"\x68" * 3000)) == []
 
 
 # limits
@@ -443,7 +444,8 @@ APDUS = st.one_of(
 
 @given(st.binary(max_size=300))
 def test_noise_raises_nothing_but_a_frame_error(noise: bytes) -> None:
-    for reads in (describe, find_frame, read_response):
+    assert b"".join(frames_in(noise)) in noise
+    for reads in (describe, read_response):
         try:
             reads(noise)
         except FrameError:
