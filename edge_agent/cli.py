@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "status": ("edge_agent.commands.status", "what is read, what is unsent, clock and disk"),
     "export": ("edge_agent.commands.export", "write statements to a file, for a box without a network"),
     "receipt": ("edge_agent.commands.export", "take in a receipt that was brought back on a stick"),
+    "decode": ("edge_agent.commands.decode", "say what one frame of a protocol means"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
 }
 

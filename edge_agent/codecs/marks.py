@@ -54,7 +54,7 @@ def _dlt698(octets: bytes) -> list[Piece]:
     """DL/T 698.45-2017, 6.2."""
     bare = octets.lstrip(b"\xfe")
     server = (bare[4] & 0x0F) + 1 if len(bare) > 4 else 1  # noqa: PLR2004
-    apdu = max(0, len(bare) - server - 12)
+    apdu = max(0, len(bare) - server - 11)
     layout = (
         *(("start", 1), ("length", 2), ("control", 1), ("address kind", 1), ("server", server), ("client", 1)),
         *(("header check", 2), ("APDU", apdu), ("frame check", 2), ("end", 1)),
