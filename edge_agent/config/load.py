@@ -21,6 +21,7 @@ from edge_agent.config.sections import (
     CLOCK_KEYS,
     CLOCK_KIND,
     MACHINE,
+    MACHINE_ALSO,
     MACHINES_LIMIT,
     RUN_STATE,
     UPLINK,
@@ -186,8 +187,9 @@ class _Builder:
     ) -> Machine | None:
         reader = self._reader
         bus = self._bus_of(where, table, buses)
-        address = ADDRESSES[bus.kind.protocol if bus else Protocol.MODBUS]
-        values = reader.section(table, (*MACHINE, address), where, also=("run_state",))
+        protocol = bus.kind.protocol if bus else Protocol.MODBUS
+        keys = (*MACHINE, ADDRESSES[protocol], *MACHINE_ALSO.get(protocol, ()))
+        values = reader.section(table, keys, where, also=("run_state",))
         rule = self._run_state(where, table)
         profile = None if values is None else profiles.get(where, values["profile"])
         if values is None or bus is None or profile is None:
@@ -210,6 +212,7 @@ class _Builder:
             period_ms=period_ms,
             keep=keep if values["keep"] is None else values["keep"],
             run_state=self._threshold(where, rule, points, period_ms) if rule else None,
+            silent_after_ms=values.get("silent_after_ms"),
         )
 
     def _bus_of(self, where: str, table: dict[str, Any], buses: dict[str, Bus]) -> Bus | None:

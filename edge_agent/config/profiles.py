@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.codecs.gb26875_names import ANALOGUES
 from edge_agent.config.schema import (
     Choice,
     Flag,
@@ -38,7 +39,7 @@ POINTS_LIMIT: Final = 128
 
 UNITS: Final = (
     *("W", "kW", "VA", "var", "V", "A", "mA", "Hz", "deg", "Wh", "VAh", "varh"),
-    *("ms", "s", "min", "h", "degC", "kPa", "m3", "kg", "pct", "1", "raw"),
+    *("ms", "s", "min", "h", "degC", "kPa", "m", "m/s", "m3", "m3/min", "L/s", "kg", "pct", "1", "raw"),
 )
 """What a value may be counted in; `1` has no unit, `raw` is a register whose factor is not known."""
 
@@ -50,6 +51,7 @@ class Protocol(Enum):
     DLT645_2007 = "dlt645-2007"
     DLT645_1997 = "dlt645-1997"
     DLT698_45 = "dlt698.45"
+    GB26875_3 = "gb26875.3"
 
 
 class Function(IntEnum):
@@ -161,6 +163,25 @@ class Item(Point):
     """In capital hexadecimal, the highest byte first."""
     element: int | None = None
     """Which value of a block or an array, from 1; None where the item is one value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component(Point):
+    """A point of a fire alarm transmitter (GB/T 26875.3-2011): what None is not looked at.
+
+    With `analogue` it is such a value of a component: integer = round(raw * scale * 10**decimals). Without, it is the
+    state bits of the component, of the system when no component is named, of the transmitter when no system is either.
+    """
+
+    system_type: int | None = None
+    system_address: int | None = None
+    component_type: int | None = None
+    component_address: str | None = None
+    """8 hexadecimal digits, high byte first."""
+    analogue: int | None = None
+    """The kind of value: table 6 of the standard, or a maker's own from 128 on."""
+    scale: Fraction | None = None
+    """What one count is worth in `unit`; None for a state."""
 
 
 def registers_of(points: Iterable[Point]) -> tuple[Register, ...]:
@@ -307,6 +328,16 @@ ITEMS: Final = {
     Protocol.DLT698_45: (*POINT, Key(name="oad", kind=_hexadecimal(8), inside="item"), _ELEMENT),
 }
 """The keys of a point where the protocol numbers what can be asked."""
+COMPONENT: Final = (
+    *POINT,
+    Key(name="system_type", kind=Whole(0, 255), default=None),
+    Key(name="system_address", kind=Whole(0, 255), default=None),
+    Key(name="component_type", kind=Whole(0, 255), default=None),
+    Key(name="component_address", kind=_hexadecimal(8), default=None),
+    Key(name="analogue", kind=Whole(1, 255), default=None),
+    Key(name="scale", kind=_Factor(), default=None),
+)
+"""The keys of a point of a fire alarm transmitter."""
 
 
 def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | None:
@@ -323,6 +354,8 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
         reader.complain("profile.id", shown(head["id"]), f'the file\'s own name, "{reader.file.stem}"')
     if head["protocol"] is Protocol.MODBUS:
         points: list[Point | None] = [_register(reader, table, head, Limits(**limits)) for table in tables]
+    elif head["protocol"] is Protocol.GB26875_3:
+        points = [_component(reader, table) for table in tables]
     else:
         points = [_item(reader, table, head["protocol"]) for table in tables]
     names = [point.name for point in points if point]
@@ -343,6 +376,41 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
 def _item(reader: Reader, table: dict[str, Any], protocol: Protocol) -> Item | None:
     values = reader.section(table, ITEMS[protocol], f"point[{table.get('name', '?')}]")
     return None if values is None else Item(**values)
+
+
+def _component(reader: Reader, table: dict[str, Any]) -> Component | None:
+    where = f"point[{table.get('name', '?')}]"
+    values = reader.section(table, COMPONENT, where)
+    if values is None:
+        return None
+    before = len(reader.complaints)
+    if values["kind"] is PointKind.STATE:
+        if values["analogue"] is not None or values["scale"] is not None:
+            reader.complain(f"{where}.kind", '"state" with an analogue value', '"gauge" or "counter"')
+        return Component(**values) if len(reader.complaints) == before else None
+    if values["component_address"] is None:
+        reader.complain(f"{where}.component_address", "missing", "the component whose value it is")
+    if values["analogue"] is None:
+        reader.complain(f"{where}.analogue", "missing", 'the kind of its value, or the point\'s kind = "state"')
+        return None
+    if values["scale"] is None:
+        kind = ANALOGUES.get(values["analogue"])
+        factor = None if kind is None else _WORTH.get((kind.unit, values["unit"]))
+        if kind is None or factor is None:
+            found = "missing for a maker's own kind" if kind is None else f"missing, and {kind.en} is in {kind.unit}"
+            reader.complain(f"{where}.scale", found, f"what a count is worth in {values['unit']}")
+            return None
+        values["scale"] = factor / 10**kind.decimals
+    return Component(**values) if len(reader.complaints) == before else None
+
+
+_WORTH: Final = {
+    **{(unit, unit): Fraction(1) for unit in ("1", "m", "degC", "kPa", "s", "V", "A", "L/s", "m3/min", "m/s")},
+    ("MPa", "kPa"): Fraction(1000),
+    ("%LEL", "pct"): Fraction(1),
+    ("A", "mA"): Fraction(1000),
+}
+"""How many of the second unit one of the first is: units of GB/T 26875.3 and of points."""
 
 
 def _register(reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits) -> Register | None:

@@ -120,6 +120,8 @@ class BusKind(Enum):
     DLT645_2007 = "dlt645-2007"
     DLT645_1997 = "dlt645-1997"
     DLT698_45 = "dlt698.45"
+    GB26875_3 = "gb26875.3"
+    """Fire alarm transmitters; the box listens, they come."""
 
     @property
     def protocol(self) -> Protocol:
@@ -129,7 +131,7 @@ class BusKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpPort:
-    """Where a host listens: a device that speaks TCP itself, or a serial server with a line behind it."""
+    """Where a host listens: a device that speaks TCP itself, a serial server with a line behind it, or the box."""
 
     host: str
     port: int
@@ -164,7 +166,8 @@ class Bus:
     kind: BusKind
     port: TcpPort | SerialPort
     timeout_ms: int
-    """How long an answer may take; on a serial line beyond the time that request and answer need on the wire."""
+    """How long an answer may take; on a serial line beyond the time that request and answer need on the wire. Where
+    the box listens: how long a connection may be quiet."""
     period_ms: int
 
 
@@ -172,14 +175,15 @@ BUS_KIND: Final = (Key(name="kind", kind=profiles.choice_of(BusKind)),)
 _TIMEOUT: Final = Thousandths("0.02", "30", "seconds")
 
 
+_ANY_BUS: Final = (
+    Key(name="name", kind=NAME),
+    *BUS_KIND,
+    Key(name="period_s", kind=PERIOD, default=1, inside="period_ms"),
+)
+
+
 def _bus_keys(timeout_s: str, *port: Key) -> tuple[Key, ...]:
-    return (
-        Key(name="name", kind=NAME),
-        *BUS_KIND,
-        Key(name="period_s", kind=PERIOD, default=1, inside="period_ms"),
-        *port,
-        Key(name="timeout_s", kind=_TIMEOUT, default=Decimal(timeout_s), inside="timeout_ms"),
-    )
+    return (*_ANY_BUS, *port, Key(name="timeout_s", kind=_TIMEOUT, default=Decimal(timeout_s), inside="timeout_ms"))
 
 
 def _line_keys(timeout_s: str, *, baud: int, parity: str) -> tuple[Key, ...]:
@@ -201,6 +205,12 @@ BUS_KEYS: Final = {
     BusKind.DLT645_2007: _line_keys("0.5", baud=2400, parity="E"),
     BusKind.DLT645_1997: _line_keys("0.5", baud=1200, parity="E"),
     BusKind.DLT698_45: _line_keys("0.5", baud=9600, parity="E"),
+    BusKind.GB26875_3: (
+        *_ANY_BUS,
+        Key(name="host", kind=HOST, default="0.0.0.0"),  # noqa: S104  # transmitters come from outside
+        Key(name="port", kind=PORT, default=26875),
+        Key(name="idle_s", kind=Thousandths("1", "86400", "seconds"), default=600, inside="timeout_ms"),
+    ),
 }
 
 
@@ -220,6 +230,8 @@ class Machine:
     period_ms: int
     keep: Keep
     run_state: Threshold | None
+    silent_after_ms: int | None = None
+    """Of a transmitter that comes by itself: how long it may send nothing before it counts as silent."""
 
 
 STREAM_KINDS: Final = ("machine", "meter", "fire")
@@ -229,8 +241,16 @@ ADDRESSES: Final = {
     Protocol.DLT645_2007: Key(name="address", kind=_DIGITS, inside="unit"),
     Protocol.DLT645_1997: Key(name="address", kind=_DIGITS, inside="unit"),
     Protocol.DLT698_45: Key(name="address", kind=_DIGITS, inside="unit"),
+    Protocol.GB26875_3: Key(
+        name="address", kind=Text("12 digits of 0 to 9 and A to F", re.compile(r"[0-9A-F]{12}")), inside="unit"
+    ),
 }
 """How a device on a bus is told from the others there."""
+SILENT_AFTER: Final = Key(
+    name="silent_after_s", kind=Thousandths("1", "86400", "seconds"), default=300, inside="silent_after_ms"
+)
+MACHINE_ALSO: Final = {Protocol.GB26875_3: (SILENT_AFTER,)}
+"""Further keys of a machine that speaks this."""
 MACHINE: Final = (
     Key(name="name", kind=NAME),
     Key(name="title", kind=Text()),

@@ -3,7 +3,7 @@
 import re
 from typing import Any, assert_never
 
-from edge_agent.config.profiles import Item, Point, Register
+from edge_agent.config.profiles import Component, Item, Point, Register
 from edge_agent.config.sections import Box, Bus, Camera, Machine, SerialPort, TcpPort
 
 
@@ -48,6 +48,8 @@ def _machine_settings(machine: Machine) -> dict[str, Any]:
         "keep": int(machine.keep),
         "points": [_point_settings(point) for point in machine.points],
     }
+    if machine.silent_after_ms is not None:
+        settings["silent_after_ms"] = machine.silent_after_ms
     if (by := machine.run_state) is not None:
         settings |= {
             "strategy": "power_threshold",
@@ -88,6 +90,11 @@ def _point_settings(point: Point) -> dict[str, Any]:
                 "word_order": point.word_order.value,
                 "scale": [point.scale.numerator, point.scale.denominator],
             }
+        case Component():
+            keys = ("system_type", "system_address", "component_type", "component_address", "analogue")
+            settings |= {key: getattr(point, key) for key in keys if getattr(point, key) is not None}
+            if point.scale is not None:
+                settings["scale"] = [point.scale.numerator, point.scale.denominator]
         case Item():
             settings |= {"item": point.item} | ({} if point.element is None else {"element": point.element})
     return settings

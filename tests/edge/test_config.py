@@ -357,8 +357,8 @@ def documented(heading: str) -> dict[str, str]:
     [
         ("## `[box]`", sections.BOX),
         ("## `[uplink]`", sections.UPLINK),
-        ("## `[[bus]]`", {key.name: key for keys in sections.BUS_KEYS.values() for key in keys}.values()),
-        ("## `[[machine]]`", (*sections.MACHINE, *sections.ADDRESSES.values())),
+        ("## `[[bus]]`", [key for keys in sections.BUS_KEYS.values() for key in keys]),
+        ("## `[[machine]]`", (*sections.MACHINE, *sections.ADDRESSES.values(), sections.SILENT_AFTER)),
         ("### `[machine.run_state]`", sections.RUN_STATE),
         ("## `[[camera]]`", sections.CAMERA),
         ("## `[clock]`", sections.CATCH_UP),
