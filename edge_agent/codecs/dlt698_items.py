@@ -1,7 +1,7 @@
 """What the objects of a DL/T 698.45 meter mean: name, unit and decimals by OAD (DL/T 698.45, annex A)."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 
@@ -13,9 +13,22 @@ class Item:
     unit: str = ""
     decimals: int = 0
 
-    def scaled(self, raw: int) -> str:
-        """The value in its unit, with all its decimals."""
-        return str(Decimal(raw).scaleb(-self.decimals))
+    def worth_in(self, unit: str) -> Fraction | None:
+        """What one count on the wire is in a unit of ours (`1` is no unit, `raw` any); None where it does not fit."""
+        worth = Fraction(1) if unit in {self.unit or "1", "raw"} else _WORTH.get((self.unit, unit))
+        return None if worth is None else worth / 10**self.decimals
+
+
+_WORTH: Final = {
+    ("kWh", "Wh"): Fraction(1000),
+    ("kvarh", "varh"): Fraction(1000),
+    ("kVAh", "VAh"): Fraction(1000),
+    ("kW", "W"): Fraction(1000),
+    ("W", "kW"): Fraction(1, 1000),
+    ("A", "mA"): Fraction(1000),
+    ("since 1970", "s"): Fraction(1),
+}
+"""One of the standard's unit in one of ours, where they differ."""
 
 
 def item_of(oad: str) -> Item | None:
@@ -69,7 +82,7 @@ _ITEMS: Final[dict[tuple[int, int], Item]] = {
     (0x2013, 2): Item(name="clock_battery_used", unit="min"),
     (0x2014, 2): Item(name="status_words"),
     (0x2017, 2): Item(name="active_demand", unit="kW", decimals=4),
-    (0x4000, 2): Item(name="clock"),
+    (0x4000, 2): Item(name="clock", unit="since 1970"),
     (0x4001, 2): Item(name="communication_address"),
     (0x4002, 2): Item(name="meter_number"),
     (0x4003, 2): Item(name="customer_number"),
@@ -84,23 +97,23 @@ COUNTS_ATTRIBUTE: Final = 7
 """Class 7, attribute 7: an array of (source, (times it happened, seconds it lasted)), both double-long-unsigned."""
 
 EVENTS: Final[dict[int, str]] = {
-    0x300D: "voltage_lost",
-    0x300F: "voltage_sequence",
-    0x3011: "power_off",
-    0x3012: "programming",
-    0x3013: "meter_cleared",
-    0x3014: "demand_cleared",
-    0x3015: "events_cleared",
-    0x3016: "clock_set",
-    0x301B: "cover_opened",
-    0x301C: "terminal_opened",
-    0x301F: "tripped",
-    0x3020: "closed",
-    0x3026: "key_changed",
-    0x302A: "magnet",
-    0x302C: "supply_fault",
-    0x302E: "clock_fault",
-    0x302F: "metering_fault",
-    0x3030: "module_changed",
+    0x300D: "all_phase_voltage_loss_count",
+    0x300F: "voltage_reverse_sequence_count",
+    0x3011: "power_off_count",
+    0x3012: "programming_count",
+    0x3013: "meter_clear_count",
+    0x3014: "demand_clear_count",
+    0x3015: "event_clear_count",
+    0x3016: "clock_set_count",
+    0x301B: "cover_open_count",
+    0x301C: "terminal_cover_open_count",
+    0x301F: "trip_count",
+    0x3020: "close_count",
+    0x3026: "key_update_count",
+    0x302A: "magnetic_interference_count",
+    0x302C: "supply_fault_count",
+    0x302E: "clock_fault_count",
+    0x302F: "metering_fault_count",
+    0x3030: "module_change_count",
 }
 """Class 7 events that bear witness: what happened to the meter itself."""

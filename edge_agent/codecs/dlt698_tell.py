@@ -129,8 +129,8 @@ def _named(oad: str) -> dict[str, Plain]:
     item = item_of(oad)
     if item is None:
         return {}
-    numbers: dict[str, Plain] = {"unit": item.unit, "decimals": item.decimals} if item.unit or item.decimals else {}
-    return {"item": item.name} | numbers
+    name: dict[str, Plain] = {"item": item.name}
+    return name | {"unit": item.unit, "decimals": item.decimals} if item.decimals else name
 
 
 def _record(reader: Reader) -> dict[str, Plain]:

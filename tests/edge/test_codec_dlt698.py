@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -427,12 +428,21 @@ def test_items_have_the_standard_s_units() -> None:
     assert shown("00140200") is None
     assert shown("00100300") is None
     assert shown("20000202") == ("voltage", "V", 1)
-    assert shown("301B0700") == ("cover_opened", "", 0)
+    assert shown("301B0700") == ("cover_open_count", "", 0)
     assert shown("301B0200") is None
     assert shown("F0010200") is None
-    power = item_of("20040201")
-    assert power is not None
-    assert power.scaled(-34567) == "-3456.7"
+
+
+def test_an_item_is_worth_something_only_in_units_that_fit() -> None:
+    energy, factor = item_of("00100200"), item_of("200A0200")
+    assert energy is not None
+    assert factor is not None
+    assert (energy.worth_in("Wh"), energy.worth_in("raw"), energy.worth_in("W")) == (
+        Fraction(10),
+        Fraction(1, 100),
+        None,
+    )
+    assert factor.worth_in("1") == Fraction(1, 1000)
 
 
 # noise
