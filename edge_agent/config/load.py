@@ -166,7 +166,7 @@ class _Builder:
         elif values["port"] is None:
             self._reader.complain(f"{where}.port", "missing", "the port of the serial server")
         else:
-            return TcpPort(host=host, port=values["port"])
+            return TcpPort(host=host, port=values["port"], baud=values.get("baud"))
         return None
 
     def _machines(self, box: Box | None, buses: dict[str, Bus]) -> tuple[Machine, ...]:

@@ -129,15 +129,26 @@ class BusKind(Enum):
         return Protocol.MODBUS if self in (BusKind.MODBUS_TCP, BusKind.MODBUS_RTU) else Protocol(self.value)
 
 
+BITS_BEHIND_A_SERVER: Final = 11
+"""Of a byte, with parity: how the server's port is set is not known here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpPort:
     """Where a host listens: a device that speaks TCP itself, a serial server with a line behind it, or the box."""
 
     host: str
     port: int
+    baud: int | None = None
+    """Of the line behind a serial server."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def byte_s(self) -> float:
+        """Seconds that one byte takes on the line behind it; 0 where there is none."""
+        return 0.0 if self.baud is None else BITS_BEHIND_A_SERVER / self.baud
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

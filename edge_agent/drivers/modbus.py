@@ -8,11 +8,11 @@ Rules:
    unit, function, number of bytes and CRC, wherever in the noise it stands). Anything else is skipped until the time
    is over.
 4. Exceptions 5 and 6 mean busy; every other exception means refused (MODBUS Application Protocol V1.1b3, 7).
-5. Late bytes are thrown away before the next question; a serial line must have been quiet for 3.5 characters.
+5. Late bytes are thrown away before the next question.
 
-pymodbus opens and closes the line, sends, and builds and opens frames. Its `execute` is not used: it costs twice
-the CPU (a new request and a new response object a read), loses the raw answer, and its RTU framer gives up at the
-first byte that is not the answer's, such as the 00 with which some RS-485 drivers begin. Times here are real ones.
+RTU goes over `serial_line`, TCP over pymodbus, which also builds and opens frames. Its `execute` is not used: it costs
+twice the CPU (a new request and a new response object a read), loses the raw answer, and its RTU framer gives up at
+the first byte that is not the answer's, such as the 00 with which some RS-485 drivers begin. Times here are real ones.
 """
 
 import errno
@@ -21,10 +21,9 @@ import select
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol
 
-import serial
-from pymodbus.client import ModbusSerialClient, ModbusTcpClient
+from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
@@ -35,6 +34,7 @@ from edge_agent.clock import stopwatch_s
 from edge_agent.config.profiles import Function
 from edge_agent.config.sections import Bus, BusKind, SerialPort, TcpPort
 from edge_agent.drivers.modbus_plan import Block
+from edge_agent.drivers.serial_line import ANSWER_LIMIT, SILENCES_LIMIT, SerialLine
 from edge_agent.reading import Frame
 from evidence.bodies import Failure
 
@@ -43,16 +43,12 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # failures are values 
 ILLEGAL_ADDRESS: Final = 2
 """The exception by which a device says that it has no such register."""
 BUSY_CODES: Final = (5, 6)
-SILENCES_LIMIT: Final = 3
-"""After so many silences on end a TCP connection is made anew: its other end may be long gone."""
 IDLE_S: Final = 0.05
-"""A serial line quiet for so long has said what it had to say, once more than a glitch has arrived."""
+"""A serial line quiet for so long, or for 20 bytes, has said what it had to say."""
+IDLE_BYTES: Final = 20
+"""More than a serial chip holds back before it hands over what has come."""
 SHORTEST_ADU: Final = 5
 """Bytes of the shortest RTU answer, an exception."""
-ANSWER_LIMIT: Final = 1024
-"""Bytes taken in while waiting for one answer; more is noise."""
-PURGE_LIMIT_S: Final = 0.2
-"""How long a chattering line is waited for before it is asked all the same."""
 
 _REQUESTS: Final[dict[Function, type[ModbusPDU]]] = {
     Function.COILS: ReadCoilsRequest,
@@ -125,13 +121,9 @@ class Line(Protocol):
 
 def line_of(bus: Bus, *, now_s: Callable[[], float] = stopwatch_s) -> Line:
     """The line of a bus, not yet open."""
-    match bus.port:
-        case TcpPort():
-            return TcpLine(bus.port, bus.timeout_ms, now_s=now_s)
-        case SerialPort():
-            return RtuLine(bus.port, bus.timeout_ms, now_s=now_s)
-        case never:
-            assert_never(never)
+    if bus.kind is BusKind.MODBUS_TCP and isinstance(bus.port, TcpPort):
+        return TcpLine(bus.port, bus.timeout_ms, now_s=now_s)
+    return RtuLine(bus.port, bus.timeout_ms, now_s=now_s)
 
 
 class TcpLine:
@@ -223,89 +215,33 @@ class TcpLine:
 
 
 class RtuLine:
-    """Modbus RTU on a serial port (MODBUS over Serial Line V1.02)."""
+    """Modbus RTU (MODBUS over Serial Line V1.02), on a port of this box or behind a transparent serial server."""
 
-    def __init__(self, port: SerialPort, timeout_ms: int, *, now_s: Callable[[], float]) -> None:
-        self._byte_s = port.byte_s
-        self._quiet_s = max(3.5 * self._byte_s, 0.00175)
-        self._timeout_s = timeout_ms / 1000
-        self._client = ModbusSerialClient(
-            port.device,
-            baudrate=port.baud,
-            parity=port.parity.value,
-            stopbits=port.stopbits,
-            timeout=self._timeout_s,
-            retries=0,
-        )
-        self._now_s = now_s
-        self._poll = select.poll()
-        self._last_byte_s = 0.0
+    def __init__(self, port: SerialPort | TcpPort, timeout_ms: int, *, now_s: Callable[[], float]) -> None:
+        self._line = SerialLine(port, timeout_ms, now_s=now_s)
+        on_tcp = isinstance(port, TcpPort)
+        self._idle_s = None if on_tcp else max(IDLE_S, IDLE_BYTES * port.byte_s)
 
     def open(self) -> Failure | None:
         """See Line."""
-        if self._client.connected:
-            return None
-        self._client.connect()
-        line = self._client.socket
-        if line is None:
-            return Failure.LINE_DOWN
-        line.timeout = 0
-        self._poll = select.poll()
-        self._poll.register(line.fileno(), select.POLLIN)
-        return None
+        return self._line.open()
 
     def close(self) -> None:
         """See Line."""
-        self._client.close()  # type: ignore[no-untyped-call]  # pymodbus has no type there
+        self._line.close()
 
     def ask(self, what: Question) -> Answer | NoAnswer:
         """See Line. The timeout runs beyond what request and answer need on the wire."""
-        try:
-            self._hush()
-            self._send(what.adu)
-            return self._wait(what)
-        except (OSError, serial.SerialException, ModbusException):
-            self.close()
-            return NoAnswer(failure=Failure.LINE_DOWN, frame=(what.adu, b""))
-
-    def _send(self, request: bytes) -> None:
-        Function(request[1])
-        self._client.send(request)
-
-    def _wait(self, what: Question) -> Answer | NoAnswer:
-        wire_s = (len(what.adu) + SHORTEST_ADU + what.answer_bytes) * self._byte_s
-        end_s = self._now_s() + wire_s + self._timeout_s
-        heard = b""
-        left_s = wire_s + self._timeout_s
-        while left_s > 0 and self._poll.poll(left_s * 1000):
-            heard += self._receive()
-            heard = heard.removeprefix(what.adu)  # an adapter that hears itself
-            found = find_rtu(heard, what)
-            if found:
-                return _judged(what, found[0], found[1:-2], (what.adu, found))
-            if len(heard) > ANSWER_LIMIT:
-                break
-            left_s = end_s - self._last_byte_s
-            if len(heard) >= SHORTEST_ADU:
-                left_s = min(left_s, IDLE_S)
-        return NoAnswer(failure=Failure.GARBLED if heard else Failure.SILENT, frame=(what.adu, heard[:ANSWER_LIMIT]))
-
-    def _receive(self) -> bytes:
-        line = self._client.socket
-        if line is None:
-            raise ConnectionException("closed")
-        chunk = line.read(max(1, line.in_waiting))
-        self._last_byte_s = self._now_s()
-        return bytes(chunk)
-
-    def _hush(self) -> None:
-        """Throw away what still comes, until the line was quiet for 3.5 characters."""
-        give_up_s = self._now_s() + PURGE_LIMIT_S
-        while (now_s := self._now_s()) < give_up_s:
-            quiet_left_s = self._last_byte_s + self._quiet_s - now_s
-            if not self._poll.poll(max(0.0, quiet_left_s * 1000)):
-                return
-            self._receive()
+        Function(what.adu[1])
+        said = self._line.ask(
+            what.adu,
+            lambda heard: find_rtu(heard, what) or None,
+            answer_bytes=SHORTEST_ADU + what.answer_bytes,
+            idle_s=self._idle_s,
+        )
+        if said.answer is None:
+            return NoAnswer(failure=said.failure or Failure.GARBLED, frame=(what.adu, said.heard))
+        return _judged(what, said.answer[0], said.answer[1:-2], (what.adu, said.answer))
 
 
 def find_rtu(heard: bytes, what: Question) -> bytes:
