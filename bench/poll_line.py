@@ -10,7 +10,6 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +25,8 @@ from edge_agent.config.profiles import Function, Limits, PointKind, PointType, P
 from edge_agent.config.sections import BusKind, TcpPort
 from edge_agent.drivers.modbus import Answer, line_of, question
 from edge_agent.drivers.modbus_plan import plan_of
-from edge_agent.polling.poll import Poller, poll_config
+from edge_agent.polling.lines import Lines
+from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 
 POINTS = tuple(
@@ -123,15 +123,13 @@ def on_the_grid(machines: list[Machine], seconds: float) -> None:
     def deliver(reading: Reading) -> None:
         failures[reading.failure.name if reading.failure else "answered"] += 1
 
-    stop = threading.Event()
-    thread = threading.Thread(target=poll_config, args=(config, SystemClock(), deliver, stop))
-    thread.start()
+    lines = Lines(SystemClock(), deliver, on_failure=lambda: None)
+    lines.start(config)
     time.sleep(3)  # connections are made, first slots are over
     failures.clear()
     show = measured(lambda: time.sleep(seconds))
     reads = failures.total()
-    stop.set()
-    thread.join()
+    lines.close()
     print_case(f"poll, {len(machines)} machines at 1 Hz", reads, show, **failures)
 
 

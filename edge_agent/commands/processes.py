@@ -6,17 +6,17 @@ exit code, and is started again.
 
 import argparse
 import logging
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
-from typing import Final
+from threading import Event
+from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.clock import Clock, SystemClock, clock_of
+from edge_agent.commands.orders import Orders
 from edge_agent.config.load import Config, ConfigurationError, load
 from edge_agent.config.settings import settings_of
 from edge_agent.keeping.signer import Signer
@@ -24,6 +24,10 @@ from edge_agent.keeping.spool import Spool, SpoolDamagedError, SpoolError, put_a
 from evidence.errors import EvidenceError
 from evidence.exits import Exit
 from evidence.keys import PublicKey, SigningKey
+
+if TYPE_CHECKING:
+    from edge_agent.keeping.keeper import Keeper
+    from edge_agent.polling.lines import Lines
 
 DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")
 RESTART_S: Final = 2.0
@@ -33,35 +37,61 @@ STOP_WAIT_S: Final = 20.0
 log = logging.getLogger(__name__)
 
 
-def poll(config: Config, stop: Event) -> Exit:
-    """Ask every machine, keep and sign what they answer, until `stop` is set."""
+def poll(config: Config, orders: Orders) -> Exit:
+    """Ask every machine, keep and sign what they answer, until told to stop; reload the file when told to."""
     from edge_agent.keeping.keeper import Keeper
-    from edge_agent.polling.poll import poll_config
-
-    failed: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            poll_config(config, signer.clock, keeper.deliver, stop)
-        except Exception as wrong:  # noqa: BLE001 - the top of a thread: told below
-            failed.append(wrong)
-            stop.set()
+    from edge_agent.polling.lines import Lines
 
     with _signer(config, clock=clock_of(config.clock)) as signer:
-        settings = {machine.stream: settings_of(machine) for machine in config.machines}
-        keeper = Keeper(signer, config.box, settings, settings_of(config.box))
+        keeper = Keeper(signer, config.box, _machine_settings(config), settings_of(config.box))
         keeper.start()
-        asking = Thread(target=ask, name="poll")
-        asking.start()
+        lines = Lines(signer.clock, keeper.deliver, on_failure=orders.give_stop)
         try:
-            keeper.run(stop)
+            lines.start(config)
+            while orders.go_on():
+                if orders.take_reload() and (changed := reloaded(config)) is not None:
+                    config = _changed(config, changed, lines, keeper)
+                keeper.run(orders.given)
         finally:
-            stop.set()  # whatever ended the keeper, nobody asks for nothing
-            asking.join()
-        keeper.finish("asking failed" if failed else "stopped as told")
-    if failed:
-        raise failed[0]
+            try:
+                lines.close()  # whatever ended the keeper, nobody asks for nothing
+            except BaseException:
+                keeper.finish("asking failed")
+                raise
+        keeper.finish("stopped as told")
     return Exit.OK
+
+
+def _changed(config: Config, wanted: Config, lines: "Lines", keeper: "Keeper") -> Config:
+    """Go on by another configuration; the one that is in force then. Buses that are the same go on all the while."""
+    lines.stop_changed(wanted)
+    try:
+        keeper.change(wanted.box, _machine_settings(wanted), settings_of(wanted.box))
+        config = wanted
+    except SpoolDamagedError:
+        raise
+    except SpoolError as wrong:
+        log.error("the configuration is not changed, free some room and reload again: %s", wrong)  # noqa: TRY400
+    lines.start(config)
+    return config
+
+
+def reloaded(config: Config) -> Config | None:
+    """The file as it is now; None, and the reason in the log, when nothing can be gone on by."""
+    try:
+        wanted = load(config.file)
+    except ConfigurationError as wrong:
+        log.error("the configuration is as before, for the file is wrong: %s", wrong)  # noqa: TRY400 - whole
+        return None
+    for key in ("id", "signing_key", "spool"):
+        if getattr(wanted.box, key) != getattr(config.box, key):
+            log.error("the configuration is as before: box.%s changes with a restart only", key)
+            return None
+    return wanted
+
+
+def _machine_settings(config: Config) -> dict[str, dict[str, Any]]:
+    return {machine.stream: settings_of(machine) for machine in config.machines}
 
 
 def watch(config: Config, name: str, stop: Event) -> Exit:
@@ -121,88 +151,89 @@ def sync(config: Config, stop: Event, *, once_within_s: float | None = None) -> 
     return Exit.OK if left == 0 else Exit.WRONG_OUT_THERE
 
 
-def run(config: Config, stop: Event) -> Exit:
+def run(config: Config, orders: Orders) -> Exit:
     """Start poll, a watch for each camera, and sync as processes; restart what ends; stop all at the end."""
+    running = {name: _start(command, config.file) for name, command in _commands(config).items()}
+    worst = Exit.OK
+    while not orders.given.wait(0.5) or orders.go_on():
+        if orders.take_reload() and (wanted := reloaded(config)) is not None:
+            _pass_on(config, wanted, running)
+            config = wanted
+        for name, command in _commands(config).items():
+            code = running[name].poll() if name in running else None
+            if code in (Exit.USAGE, Exit.CONFIGURATION):
+                log.error("%s cannot run, all stop", name)
+                worst = Exit(code)
+                orders.give_stop()
+            elif code is not None:
+                log.warning("%s ended code=%d, starting it again", name, code)
+                orders.given.wait(RESTART_S)
+            if code is not None or name not in running:
+                running[name] = _start(command, config.file)
+    _end(running)
+    return worst
+
+
+def _commands(config: Config) -> dict[str, list[str]]:
+    """What runs for this configuration, by a name for people."""
     commands = [["poll"], *(["watch", camera.name] for camera in config.cameras)]
     if config.uplink is not None:
         commands.append(["sync"])
-    running = {tuple(command): _start(command, config.file) for command in commands}
-    worst = Exit.OK
-    while not stop.wait(0.5):
-        for command, process in running.items():
-            code = process.poll()
-            if code in (Exit.USAGE, Exit.CONFIGURATION):
-                log.error("%s cannot run, all stop", " ".join(command))
-                worst = Exit(code)
-                stop.set()
-            elif code is not None:
-                log.warning("%s ended code=%d, starting it again", " ".join(command), code)
-                stop.wait(RESTART_S)
-                running[command] = _start(list(command), config.file)
+    return {" ".join(command): command for command in commands}
+
+
+def _pass_on(config: Config, wanted: Config, running: "dict[str, subprocess.Popen[bytes]]") -> None:
+    """`poll` reloads by itself; what else is configured otherwise is stopped, and starts anew by the new file."""
+    running["poll"].send_signal(signal.SIGHUP)
+    before, after = {c.name: c for c in config.cameras}, {c.name: c for c in wanted.cameras}
+    over = [f"watch {name}" for name in before if before[name] != after.get(name)]
+    over += ["sync"] if config.uplink is not None and config.uplink != wanted.uplink else []
+    _end({name: running.pop(name) for name in over})
+
+
+def _end(running: "dict[str, subprocess.Popen[bytes]]") -> None:
     for process in running.values():
         process.terminate()
-    for command, process in running.items():
+    for name, process in running.items():
         try:
             process.wait(STOP_WAIT_S)
         except subprocess.TimeoutExpired:
-            log.error("%s does not stop, killing it", " ".join(command))  # noqa: TRY400 - nothing more to tell
+            log.error("%s does not stop, killing it", name)  # noqa: TRY400 - nothing more to tell
             process.kill()
             process.wait()
-    return worst
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """`poll`, `watch`, `sync` and `run`."""
-    _command(subparsers, "poll", "ask the machines, keep and sign what they answer", lambda c, _, s: poll(c, s))
+    _command(subparsers, "poll", "ask the machines, keep and sign what they answer", lambda c, _, o: poll(c, o))
     watching = _command(
-        subparsers, "watch", "count goods at one camera's gate", lambda c, args, s: watch(c, args.camera, s)
+        subparsers, "watch", "count goods at one camera's gate", lambda c, args, o: watch(c, args.camera, o.stop)
     )
     watching.add_argument("camera", help="its name in the configuration")
     sending = _command(
-        subparsers, "sync", "send statements to the receiver", lambda c, a, s: sync(c, s, once_within_s=a.once)
+        subparsers, "sync", "send statements to the receiver", lambda c, a, o: sync(c, o.stop, once_within_s=a.once)
     )
     sending.add_argument(
         "--once", type=float, metavar="SECONDS", help="end when all is receipted, or fail after so many seconds"
     )
-    _command(subparsers, "run", "poll, watch and sync together, for a desk", lambda c, _, s: run(c, s))
-
-
-def _stop_on_signals(stop: Event) -> None:
-    """SIGTERM and SIGINT set `stop`; a second SIGINT ends the process at once.
-
-    By a thread that waits for them: an Event that is set inside a signal handler can lock up, when the signal came
-    while the main thread was about to wait for that very Event.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)  # inherited by every thread that starts from here on
-    Thread(target=_await_signals, args=(stop,), name="signals", daemon=True).start()
-
-
-_STOPPING: Final = frozenset((signal.SIGTERM, signal.SIGINT))
-
-
-def _await_signals(stop: Event) -> None:
-    while True:
-        number = signal.sigwait(_STOPPING)
-        if stop.is_set() and number == signal.SIGINT:
-            os._exit(130)  # at any instant as safe as a power cut
-        stop.set()
+    _command(subparsers, "run", "poll, watch and sync together, for a desk", lambda c, _, o: run(c, o))
 
 
 def _command(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     help_: str,
-    main: Callable[[Config, argparse.Namespace, Event], Exit],
+    main: Callable[[Config, argparse.Namespace, Orders], Exit],
 ) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}, until SIGTERM.")
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
 
     def start(args: argparse.Namespace) -> Exit:
-        stop = Event()
+        orders = Orders()
         try:
             config = load(args.config)
-            _stop_on_signals(stop)
-            return main(config, args, stop)
+            orders.await_signals()
+            return main(config, args, orders)
         except (ConfigurationError, EvidenceError) as wrong:
             log.error("%s", wrong)  # noqa: TRY400 - the message is whole
             return Exit.CONFIGURATION

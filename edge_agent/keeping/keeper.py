@@ -164,6 +164,50 @@ class Keeper:
         if self._commits % ROOM_EVERY == 0:
             self._attempt(self._look_at_room)
 
+    def change(self, box: Box, settings: dict[str, dict[str, Any]], box_settings: dict[str, Any]) -> None:
+        """Go on by another configuration: what was measured by the old one is sealed, and the new one is signed.
+
+        Streams whose settings are the same go on as if nothing had been. Called between two `run`s, when nobody asks
+        by the old configuration any more. Raises SpoolError, and then nothing has changed.
+        """
+        self.step()
+        now_ms, box_settings = self._clock.utc_ms(), box_settings | {"software": SOFTWARE}
+        same = {name for name, old in self._settings.items() if old == settings.get(name)}
+        streams = {name: self._streams[name] for name in same}
+        with self._spool.writing():
+            self._signer.declare("box", box_settings)
+            for name in self._streams.keys() - same:
+                sealed = self._seal(self._streams[name], now_ms, self._journal_id)
+                if name in settings:
+                    streams[name] = self._go_on(name, settings[name], sealed)
+            for name in settings.keys() - self._streams.keys():
+                streams[name] = self._begin_stream(
+                    name,
+                    settings[name],
+                    LastRun(boot=self._signer.boot, clean=True),
+                    now_ms=now_ms,
+                    journal_id=self._journal_id,
+                )
+            self._heartbeat()
+            # power fails here: the next start begins by whatever its file says then
+        closed = {stream.id for name, stream in self._streams.items() if name not in same}
+        self._pending = [row for row in self._pending if row[0] not in closed]
+        log.info("going on by another configuration streams=%d as_before=%d", len(streams), len(same))
+        self._streams, self._settings = streams, settings
+        self._box, self._box_settings = box, box_settings
+
+    def _go_on(self, name: str, settings: dict[str, Any], sealed: _Sealed) -> _Stream:
+        """The stream under new settings, from where its last window ended."""
+        self._signer.declare(name, settings)
+        self._spool.set_measured(name, until_ms=sealed.to_ms, carry=UNJUDGED, journal_after=self._journal_id)
+        return _Stream(
+            id=sealed.stream.id,
+            window=Window(measured=Measured.from_settings(name, settings), from_ms=sealed.to_ms),
+            due_ms=sealed.to_ms + self._box.seal_every_ms,
+            journal_after=self._journal_id,
+            sealed_at_ms=sealed.to_ms,
+        )
+
     def finish(self, reason: str) -> None:
         """Seal every window and sign the shutdown, so that the next start need not guess."""
         self._rests_until_ms = 0
@@ -181,15 +225,7 @@ class Keeper:
             self._begin_box(last, last_alive_ms)
             journal_id = self._seal_leftovers()
             for stream, settings in self._settings.items():
-                opens_ms = self._signer.begin_stream(stream, settings, last, now_ms=now_ms)
-                self._spool.set_measured(stream, until_ms=opens_ms, carry=UNJUDGED, journal_after=journal_id)
-                streams[stream] = _Stream(
-                    id=self._spool.head(stream).id,
-                    window=Window(measured=Measured.from_settings(stream, settings), from_ms=opens_ms),
-                    due_ms=now_ms + self._phase_ms(stream),
-                    journal_after=journal_id,
-                    sealed_at_ms=now_ms,
-                )
+                streams[stream] = self._begin_stream(stream, settings, last, now_ms=now_ms, journal_id=journal_id)
             self._heartbeat()
             self._spool.keep("alive_ms", str(now_ms).encode())
             self._spool.clear_journal(PROCESS, journal_id)
@@ -209,6 +245,19 @@ class Keeper:
             self._signer.append("box", commissioning)
         self._signer.begin_stream("box", self._box_settings, last, now_ms=0)
         self._signer.append("box", Boot(software=SOFTWARE, last_alive_ms=last_alive_ms, last_boot=last.boot))
+
+    def _begin_stream(
+        self, stream: str, settings: dict[str, Any], last: LastRun, *, now_ms: int, journal_id: int
+    ) -> _Stream:
+        opens_ms = self._signer.begin_stream(stream, settings, last, now_ms=now_ms)
+        self._spool.set_measured(stream, until_ms=opens_ms, carry=UNJUDGED, journal_after=journal_id)
+        return _Stream(
+            id=self._spool.head(stream).id,
+            window=Window(measured=Measured.from_settings(stream, settings), from_ms=opens_ms),
+            due_ms=now_ms + self._phase_ms(stream),
+            journal_after=journal_id,
+            sealed_at_ms=now_ms,
+        )
 
     def _seal_leftovers(self) -> int:
         """Seal what the last run had committed and not sealed, by the settings it was measured with.

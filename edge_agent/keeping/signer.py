@@ -80,10 +80,14 @@ class Signer:
         head = self.spool.head(stream)
         if head.until_ms is not None:
             self.append(stream, self._gap_since(head.until_ms, now_ms, last))
-        configuration = Configuration(settings=settings)
-        if head.config != sha256(configuration.encoded).digest():
-            self.append(stream, configuration)
+        self.declare(stream, settings)
         return opening(head.until_ms, now_ms)
+
+    def declare(self, stream: str, settings: dict[str, Any]) -> None:
+        """Sign how a stream is measured from here on, where that is new."""
+        configuration = Configuration(settings=settings)
+        if self.spool.head(stream).config != sha256(configuration.encoded).digest():
+            self.append(stream, configuration)
 
     def _gap_since(self, until_ms: int, now_ms: int, last: LastRun) -> Gap:
         if until_ms > now_ms:  # the clock is behind what it said before: how long it was, nobody can say

@@ -11,14 +11,11 @@
 """
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from random import Random
-from threading import Event, Thread
-from typing import Final
+from threading import Event
 
 from edge_agent.clock import Clock
-from edge_agent.config.load import Config
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.driver import Asker, Exchange, Line
@@ -26,41 +23,10 @@ from edge_agent.polling.breaker import Backoff, Breaker, Verdict
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
 
-STACK_BYTES: Final = 256 * 1024
-"""Of a bus's thread; there may be a hundred."""
-
 _log = logging.getLogger(__name__)
 
 Deliver = Callable[[Reading], None]
 """Takes a reading; called from the buses' threads, so it must be quick and safe to call from several."""
-
-
-def poll_config(config: Config, clock: Clock, deliver: Deliver, stop: Event) -> None:
-    """Poll every bus that has machines, a thread each, until `stop` is set.
-
-    When one thread fails, the others are stopped and its exception is raised: starting anew is systemd's task.
-    """
-    failed: list[BaseException] = []
-
-    def run(bus: Bus, machines: Sequence[Machine]) -> None:
-        try:
-            poll_bus(bus, machines, clock, deliver, stop)
-        except BaseException as wrong:  # noqa: BLE001  # the top of a thread: it is raised again below
-            failed.append(wrong)
-            stop.set()
-
-    on_buses = [(bus, config.machines_on(bus)) for bus in config.buses]
-    stack_bytes = threading.stack_size(STACK_BYTES)
-    try:
-        threads = [Thread(target=run, args=each, name=each[0].name) for each in on_buses if each[1]]
-        for thread in threads:
-            thread.start()
-    finally:
-        threading.stack_size(stack_bytes)
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def poll_bus(bus: Bus, machines: Sequence[Machine], clock: Clock, deliver: Deliver, stop: Event) -> None:

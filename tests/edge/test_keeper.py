@@ -13,7 +13,7 @@ import pytest
 
 from edge_agent.keeping.arrivals import QUEUE_LIMIT
 from edge_agent.keeping.spool import Spool, SpoolError
-from evidence.bodies import Boot, ClockStep, Failure, Gap, GapReason, Heartbeat, Keep, Readings, Shutdown
+from evidence.bodies import Boot, ClockStep, Configuration, Failure, Gap, GapReason, Heartbeat, Keep, Readings, Shutdown
 from evidence.chain import Segment
 from evidence.receipt import Receipt, StreamReceipt
 from tests.world.box import BOX, BoxUnderTest, Statements, machine_settings
@@ -236,6 +236,44 @@ def test_a_machine_that_left_the_configuration_is_sealed_and_may_come_back(box: 
     assert len(found.times("machine/saw")) == 20
     assert found.judged_again("machine/saw").disagreements == ()
     assert len(found.gaps("machine/saw")) == 1
+
+
+def test_a_changed_configuration_changes_its_stream_and_no_other(box: BoxUnderTest) -> None:
+    box.settings = {PRESS: machine_settings(), "machine/saw": machine_settings("saw")}
+    keeper = box.start()
+    box.run(10)
+    before = dict(box.settings)
+    box.settings = {PRESS: machine_settings() | {"running_above_mw": 2_000_000}, "machine/saw": before["machine/saw"]}
+    keeper.change(box.box, box.settings, {"enterprise": "Suzhou Tyre"})
+    keeper.change(box.box, box.settings, {"enterprise": "Suzhou Tyre"})  # the same once more says nothing
+    box.run(10)
+    keeper.finish("stopped as told")
+    found = box.statements()
+    assert [len(found.times(stream)) for stream in before] == [20, 20]
+    assert holes(found) == holes(found, "machine/saw") == found.gaps() == []
+    assert [state.name for window in found.windows() for _, state in window.spans][-1] == "IDLE"
+    assert [sum(isinstance(body, Configuration) for body in found.bodies(stream)) for stream in before] == [2, 1]
+    for stream in before:
+        assert found.judged_again(stream).disagreements == ()
+
+
+def test_a_machine_may_come_and_go_while_the_box_runs(box: BoxUnderTest) -> None:
+    keeper = box.start()
+    box.run(10)
+    for settings in (
+        {PRESS: machine_settings(), "machine/saw": machine_settings("saw")},
+        {},
+        {PRESS: machine_settings()},
+    ):
+        box.settings = settings
+        keeper.change(box.box, settings, {"enterprise": "Suzhou Tyre"})
+        box.run(10)
+    box.die()  # nothing that was kept is lost, whatever was changed
+    box.clock.sleep(2_000)
+    box.start()
+    found = box.statements()
+    assert (len(found.times()), len(found.times("machine/saw"))) == (30, 10)
+    assert [gap.reason.name for gap in found.gaps()] == ["BOX_OFF", "CRASH"]
 
 
 def test_a_restart_in_the_very_instant_of_the_last_reading_does_not_seem_to_go_on(box: BoxUnderTest) -> None:

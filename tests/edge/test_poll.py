@@ -3,6 +3,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -24,7 +25,8 @@ from edge_agent.polling.breaker import (
     Breaker,
     Verdict,
 )
-from edge_agent.polling.poll import Poller, poll_bus, poll_config
+from edge_agent.polling.lines import Lines
+from edge_agent.polling.poll import Poller, poll_bus
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
 from tests.world.buses import config_of, machine, point, rtu, tcp
@@ -304,24 +306,56 @@ def test_one_bus_that_fails_stops_the_others_and_is_heard_of(tmp_path: Path) -> 
         def deliver(reading: Reading) -> None:
             raise OSError(28, "no space left", reading.stream)
 
-        stop = threading.Event()
+        failed = threading.Event()
+        lines = Lines(SystemClock(), deliver, on_failure=failed.set)
+        lines.start(config)
+        assert failed.wait(5)
         with pytest.raises(OSError, match="no space left"):
-            poll_config(config, SystemClock(), deliver, stop)
-        assert stop.is_set()
+            lines.close()
 
 
 def test_buses_are_polled_side_by_side_until_they_are_stopped(tmp_path: Path) -> None:
     readings: list[Reading] = []
-    stop = threading.Event()
     with Plant(machines=3) as plant:
         plant[1].fault = Fault.HANG  # and holds up nobody else
         buses = [tcp(plant[at].port, name=f"bus-{at}", period_ms=100, timeout_ms=900) for at in range(3)]
         config = config_of(tmp_path, [machine(bus, unit=at) for at, bus in enumerate(buses)])
-        thread = threading.Thread(target=poll_config, args=(config, SystemClock(), readings.append, stop))
-        thread.start()
-        SystemClock().wait_until(SystemClock().steady_ms() + 1_000, stop)
-        stop.set()
-        thread.join()
+        lines = Lines(SystemClock(), readings.append, on_failure=never)
+        lines.start(config)
+        pause(1_000)
+        lines.close()
     answered = Counter(reading.stream for reading in readings if reading.failure is None)
     assert answered.keys() == {"machine/unit-0", "machine/unit-2"}
     assert min(answered.values()) >= 8
+
+
+def never() -> None:
+    raise AssertionError("no bus may fail here")
+
+
+def pause(wait_ms: int) -> None:
+    SystemClock().wait_until(SystemClock().steady_ms() + wait_ms, threading.Event())
+
+
+def test_a_changed_bus_is_polled_anew_and_the_others_go_on(tmp_path: Path) -> None:
+    readings: list[Reading] = []
+    with Plant(machines=3) as plant:
+        buses = [tcp(plant[at].port, name=f"bus-{at}", period_ms=50) for at in range(3)]
+        machines = [machine(bus, unit=at) for at, bus in enumerate(buses)]
+        lines = Lines(SystemClock(), readings.append, on_failure=never)
+        lines.start(config_of(tmp_path, machines[:2]))
+        pause(300)
+        other = config_of(tmp_path, [machines[0], machine(buses[1], unit=1, period_ms=100), machines[2]])
+        lines.stop_changed(other)
+        marked = len(readings)
+        pause(200)
+        assert {reading.stream for reading in readings[marked:]} == {"machine/unit-0"}
+        lines.start(other)
+        lines.start(other)  # changes nothing
+        pause(400)
+        connections = [plant[at].connections for at in range(3)]
+        lines.close()
+    assert connections == [1, 2, 1]
+    assert {reading.stream for reading in readings} == {f"machine/unit-{at}" for at in range(3)}
+    kept = [reading.steady_ms for reading in readings if reading.stream == "machine/unit-0" and reading.failure is None]
+    assert max(after - before for before, after in pairwise(kept)) < 200

@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from cloud_sync.derive import Paint
-from evidence.bodies import ClockStep, Failure, GapReason, Readings
+from evidence.bodies import ClockStep, Configuration, Failure, GapReason, Readings
 from evidence.exits import Exit
 from tests.world.box import Statements
 from tests.world.broker import missing_broker
@@ -109,6 +109,27 @@ def the_link_swallows_everything_and_closes_nothing(shop: Workshop) -> Expected:
     return Expected()
 
 
+def the_configuration_is_changed_while_it_polls(shop: Workshop) -> Expected:
+    """Four times, once to something wrong: the first machine's rule, and a machine that goes and comes back."""
+    file = shop.directory / "box.toml"
+    good = file.read_text(encoding="utf-8")
+    raised = good.replace("running_above_w = 1000", "running_above_w = 1001", 1)
+    without_saw = raised[: raised.index('[[bus]]\nname = "bus-saw"')]
+    assert len({good, raised, without_saw}) == 3
+    for text in (raised, raised.replace("seal_every_s", "seal_evry_s"), without_saw, raised):
+        shop.run(1.5)
+        file.write_text(text, encoding="utf-8")
+        shop.poll.reload()
+    shop.until_it_polls()
+    shop.run(1.5)
+    for machine in MACHINES:
+        statements = Statements.of_encoded(shop.sealed(), shop.key)
+        declared = [body for body in statements.bodies(f"machine/{machine}") if isinstance(body, Configuration)]
+        assert len(declared) == (2 if machine == "press" else 1)
+    assert "box.seal_evry_s is no known key" in shop.poll.log
+    return Expected()
+
+
 def the_machines_fall_silent_and_come_back(shop: Workshop) -> Expected:
     from tests.world.plant import Fault as PlantFault
 
@@ -131,6 +152,7 @@ def the_box_is_stopped_and_started_as_told(shop: Workshop) -> Expected:
 
 ROWS: tuple[Fault, ...] = (
     an_honest_day,
+    the_configuration_is_changed_while_it_polls,
     the_receiver_is_killed_in_the_midst_of_batches,
     the_broker_is_killed_and_forgets_everything,
     the_box_is_killed_again_and_again,

@@ -96,6 +96,10 @@ class Process:
     def kill9(self) -> None:
         self._end(signal.SIGKILL)
 
+    def reload(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
