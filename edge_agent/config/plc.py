@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from edge_agent.config.profiles import Function, WordOrder
+from edge_agent.config.points import Function, WordOrder
 
 
 class Numbering(Enum):

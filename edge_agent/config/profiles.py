@@ -5,13 +5,32 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.codecs.gb26875_names import ANALOGUES
+from edge_agent.config.plc import PLCS, RegisterError, place_of
+from edge_agent.config.points import (
+    BITS_LIMIT,
+    POINTS_LIMIT,
+    REGISTERS_LIMIT,
+    UNITS,
+    ByteOrder,
+    Component,
+    Function,
+    Item,
+    Limits,
+    Point,
+    PointKind,
+    PointType,
+    Protocol,
+    Register,
+    WordOrder,
+    registers_of,
+)
 from edge_agent.config.schema import (
     Choice,
     Flag,
@@ -25,180 +44,44 @@ from edge_agent.config.schema import (
     shown,
 )
 
+__all__ = [
+    "BAUDS",
+    "BITS_LIMIT",
+    "COMPONENT",
+    "ITEMS",
+    "LIMITS",
+    "NAME",
+    "OURS",
+    "POINT",
+    "POINTS_LIMIT",
+    "PROFILE",
+    "REGISTER",
+    "REGISTERS_LIMIT",
+    "SERIAL",
+    "UNITS",
+    "ByteOrder",
+    "Component",
+    "Function",
+    "Item",
+    "Limits",
+    "Parity",
+    "Point",
+    "PointKind",
+    "PointType",
+    "Profile",
+    "Protocol",
+    "Register",
+    "Serial",
+    "WordOrder",
+    "choice_of",
+    "known_profiles",
+    "load_profile",
+    "read_points",
+    "registers_of",
+]
+
 OURS: Final = Path(__file__).parents[1] / "profiles"
 """The folder of the profiles that come with the program."""
-
-REGISTERS_LIMIT: Final = 125
-"""Registers of one read (MODBUS Application Protocol V1.1b3, 6.3 and 6.4)."""
-BITS_LIMIT: Final = 2000
-"""Coils or inputs of one read (the same, 6.1 and 6.2)."""
-
-
-POINTS_LIMIT: Final = 128
-"""Points of one device: a statement has at most 512 columns, and a point kept per minute takes four."""
-
-UNITS: Final = (
-    *("W", "kW", "VA", "var", "V", "A", "mA", "Hz", "deg", "Wh", "VAh", "varh"),
-    *("ms", "s", "min", "h", "degC", "kPa", "m", "m/s", "m3", "m3/min", "L/s", "kg", "pct", "1", "raw"),
-)
-"""What a value may be counted in; `1` has no unit, `raw` is a register whose factor is not known."""
-
-
-class Protocol(Enum):
-    """What a device speaks; the points of its profile are named in that protocol's way."""
-
-    MODBUS = "modbus"
-    DLT645_2007 = "dlt645-2007"
-    DLT645_1997 = "dlt645-1997"
-    DLT698_45 = "dlt698.45"
-    GB26875_3 = "gb26875.3"
-
-
-class Function(IntEnum):
-    """The four Modbus functions that only read; there are no others here."""
-
-    COILS = 1
-    DISCRETE_INPUTS = 2
-    HOLDING_REGISTERS = 3
-    INPUT_REGISTERS = 4
-
-    @property
-    def is_bits(self) -> bool:
-        """Whether an address holds one bit, not 16."""
-        return self <= Function.DISCRETE_INPUTS
-
-
-class PointType(Enum):
-    """How a value lies in registers, each 16 bits, high byte first."""
-
-    UINT16 = "uint16"
-    INT16 = "int16"
-    UINT32 = "uint32"
-    INT32 = "int32"
-    UINT64 = "uint64"
-    INT64 = "int64"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    BITFIELD = "bitfield"
-    """One register as an unsigned integer; of a coil or an input, one bit."""
-
-    @property
-    def registers(self) -> int:
-        """How many addresses the value takes."""
-        return struct.calcsize(self.format) // 2
-
-    @property
-    def format(self) -> str:
-        """The letter that `struct` has for it."""
-        return _FORMATS[self.value]
-
-    @property
-    def is_float(self) -> bool:
-        """IEEE 754: can say NaN."""
-        return self.value.startswith("float")
-
-
-_FORMATS: Final = {
-    "uint16": "H",
-    "int16": "h",
-    "uint32": "I",
-    "int32": "i",
-    "uint64": "Q",
-    "int64": "q",
-    "float32": "f",
-    "float64": "d",
-    "bitfield": "H",
-}
-
-
-class WordOrder(Enum):
-    """Which register of a longer value comes first."""
-
-    HIGH_FIRST = "high_first"
-    LOW_FIRST = "low_first"
-
-
-class PointKind(Enum):
-    """How a value moves: a gauge goes up and down, a counter only up until it rolls over, a state is a set of flags."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    STATE = "state"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One value of a device: an integer with so many decimals, in `unit`."""
-
-    name: str
-    unit: str
-    decimals: int
-    kind: PointKind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Register(Point):
-    """A point behind Modbus: integer = round(raw * scale * 10**decimals)."""
-
-    function: Function
-    address: int
-    """Protocol address, zero based."""
-    type: PointType
-    word_order: WordOrder = WordOrder.HIGH_FIRST
-    scale: Fraction = Fraction(1)
-    sentinels: frozenset[float] = frozenset()
-    """Raw values with which the device says "no value"; NaN and infinity always do."""
-
-    @property
-    def end(self) -> int:
-        """The address after the last."""
-        return self.address + self.type.registers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item(Point):
-    """A point that its protocol has a number for: the DI of DL/T 645, the OAD of DL/T 698.45."""
-
-    item: str
-    """In capital hexadecimal, the highest byte first."""
-    element: int | None = None
-    """Which value of a block or an array, from 1; None where the item is one value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component(Point):
-    """A point of a fire alarm transmitter (GB/T 26875.3-2011): what None is not looked at.
-
-    With `analogue` it is such a value of a component: integer = round(raw * scale * 10**decimals). Without, it is the
-    state bits of the component, of the system when no component is named, of the transmitter when no system is either.
-    """
-
-    system_type: int | None = None
-    system_address: int | None = None
-    component_type: int | None = None
-    component_address: str | None = None
-    """8 hexadecimal digits, high byte first."""
-    analogue: int | None = None
-    """The kind of value: table 6 of the standard, or a maker's own from 128 on."""
-    scale: Fraction | None = None
-    """What one count is worth in `unit`; None for a state."""
-
-
-def registers_of(points: Iterable[Point]) -> tuple[Register, ...]:
-    """The points of a Modbus device, for which a profile has nothing but registers."""
-    return tuple(point for point in points if isinstance(point, Register))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one request to this device may ask."""
-
-    registers: int = REGISTERS_LIMIT
-    even_start: bool = False
-    """Whether a read begins at an even address and takes an even number of registers."""
-    gap: int = 16
-    """Unwanted addresses that may be read along so as to save a request."""
-
 
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
@@ -226,6 +109,8 @@ class Profile:
 
     id: str
     protocol: Protocol = Protocol.MODBUS
+    plc: str | None = None
+    """The family whose registers its points may name (plc.py)."""
     vendor: str
     model: str
     points: tuple[Point, ...]
@@ -284,13 +169,17 @@ def _hexadecimal(digits: int) -> Text:
 
 NAME: Final = Text("a name of a to z, 0 to 9 and _, at most 40 long", re.compile(r"[a-z][a-z0-9_]{0,39}"))
 
+_PLC: Final = Choice({name: name for name in PLCS})
+
 PROFILE: Final = (
     Key(name="id", kind=NAME),
     Key(name="vendor", kind=Text()),
     Key(name="model", kind=Text()),
     Key(name="protocol", kind=choice_of(Protocol), default="modbus"),
     Key(name="function", kind=choice_of(Function), default=None),
-    Key(name="word_order", kind=choice_of(WordOrder), default="high_first"),
+    Key(name="plc", kind=_PLC, default=None),
+    Key(name="word_order", kind=choice_of(WordOrder), default=None),
+    Key(name="byte_order", kind=choice_of(ByteOrder), default="high_first"),
     Key(name="source", kind=ListOf(Text(), 1, 20)),
     Key(name="notes", kind=ListOf(Text(), 0, 20), default=[]),
 )
@@ -310,13 +199,17 @@ POINT: Final = (
     Key(name="decimals", kind=Whole(0, 9)),
     Key(name="kind", kind=choice_of(PointKind)),
 )
+_REGISTER: Final = Text("a PLC's register such as D100, M0 or X17", re.compile(r"[A-Z]{1,3}[0-9]{1,5}(\.[0-7])?"))
 REGISTER: Final = (
     *POINT,
-    Key(name="address", kind=Whole(0, 0xFFFF)),
+    Key(name="address", kind=Whole(0, 0xFFFF), default=None),
+    Key(name="register", kind=_REGISTER, default=None),
     Key(name="type", kind=choice_of(PointType)),
+    Key(name="bits", kind=ListOf(Whole(0, 15), 1, 2), default=None),
     Key(name="scale", kind=_Factor(), default=1),
     Key(name="function", kind=choice_of(Function), default=None),
     Key(name="word_order", kind=choice_of(WordOrder), default=None),
+    Key(name="byte_order", kind=choice_of(ByteOrder), default=None),
     Key(name="sentinels", kind=ListOf(Whole(0, (1 << 64) - 1), 1, 16), default=None),
 )
 
@@ -352,34 +245,46 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
         return None
     if head["id"] != reader.file.stem:
         reader.complain("profile.id", shown(head["id"]), f'the file\'s own name, "{reader.file.stem}"')
-    if head["protocol"] is Protocol.MODBUS:
-        points: list[Point | None] = [_register(reader, table, head, Limits(**limits)) for table in tables]
-    elif head["protocol"] is Protocol.GB26875_3:
-        points = [_component(reader, table) for table in tables]
-    else:
-        points = [_item(reader, table, head["protocol"]) for table in tables]
-    names = [point.name for point in points if point]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        reader.complain(f"point[{name}].name", "there twice", "a name of its own")
+    points = read_points(reader, tables, head, Limits(**limits))
     return Profile(
         id=head["id"],
         protocol=head["protocol"],
+        plc=head["plc"],
         vendor=head["vendor"],
         model=head["model"],
-        points=tuple(point for point in points if point),
+        points=points,
         limits=Limits(**limits),
         serial=Serial(**serial) if serial else None,
         sha256=digest,
     )
 
 
-def _item(reader: Reader, table: dict[str, Any], protocol: Protocol) -> Item | None:
-    values = reader.section(table, ITEMS[protocol], f"point[{table.get('name', '?')}]")
+def read_points(
+    reader: Reader, tables: Iterable[dict[str, Any]], head: dict[str, Any], limits: Limits, *, within: str = ""
+) -> tuple[Point, ...]:
+    """The points of the tables [[point]]; `head` has what holds for those that do not say otherwise."""
+    points: list[Point | None] = []
+    for table in tables:
+        where = f"{within}point[{table.get('name', '?')}]"
+        match head["protocol"]:
+            case Protocol.MODBUS:
+                points.append(_register(reader, table, head, limits, where))
+            case Protocol.GB26875_3:
+                points.append(_component(reader, table, where))
+            case protocol:
+                points.append(_item(reader, table, protocol, where))
+    names = [point.name for point in points if point]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        reader.complain(f"{within}point[{name}].name", "there twice", "a name of its own")
+    return tuple(point for point in points if point)
+
+
+def _item(reader: Reader, table: dict[str, Any], protocol: Protocol, where: str) -> Item | None:
+    values = reader.section(table, ITEMS[protocol], where)
     return None if values is None else Item(**values)
 
 
-def _component(reader: Reader, table: dict[str, Any]) -> Component | None:
-    where = f"point[{table.get('name', '?')}]"
+def _component(reader: Reader, table: dict[str, Any], where: str) -> Component | None:
     values = reader.section(table, COMPONENT, where)
     if values is None:
         return None
@@ -413,28 +318,58 @@ _WORTH: Final = {
 """How many of the second unit one of the first is: units of GB/T 26875.3 and of points."""
 
 
-def _register(reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits) -> Register | None:
-    where = f"point[{table.get('name', '?')}]"
+def _register(
+    reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits, where: str
+) -> Register | None:
     values = reader.section(table, REGISTER, where)
-    if values is None:
+    if values is None or not _placed(reader, values, head, where):
         return None
     before = len(reader.complaints)
-    if values["function"] is None and head["function"] is None:
-        reader.complain(f"{where}.function", "missing", "the function of this point, or of the whole profile")
-        return None
-    values["function"] = values["function"] or head["function"]
-    values["word_order"] = values["word_order"] or head["word_order"]
-    patterns = values.pop("sentinels") or ()
-    point = Register(**values)
+    plc = PLCS.get(head["plc"])
+    values["word_order"] = (
+        values["word_order"] or head["word_order"] or (plc.word_order if plc else WordOrder.HIGH_FIRST)
+    )
+    values["byte_order"] = values["byte_order"] or head["byte_order"]
+    patterns, bits = values.pop("sentinels") or (), values.pop("bits")
+    point = Register(**values, bits=(bits[0], bits[-1]) if bits else None)
     if point.function.is_bits and point.type is not PointType.BITFIELD:
         reader.complain(f"{where}.type", shown(point.type.value), '"bitfield" with function 1 or 2')
     if point.end > 0x10000 or point.type.registers > limits.registers:  # noqa: PLR2004
         reader.complain(f"{where}.address", f"{point.address} with {point.type.registers} registers", "room for them")
     if any(pattern >= 1 << 16 * point.type.registers for pattern in patterns):
-        reader.complain(f"{where}.sentinels", shown(patterns), f"patterns that fit {point.type.value}")
+        reader.complain(f"{where}.sentinels", shown(list(patterns)), f"patterns that fit {point.type.value}")
+    if point.bits and (point.type is not PointType.BITFIELD or point.function.is_bits):
+        reader.complain(f"{where}.bits", shown(list(bits)), 'no bits, or type = "bitfield" with function 3 or 4')
+    if point.bits and point.bits[0] > point.bits[1]:
+        reader.complain(f"{where}.bits", shown(list(bits)), "the lowest bit first")
     if len(reader.complaints) > before:
         return None
     return replace(point, sentinels=frozenset(_meaning(point.type, pattern) for pattern in patterns))
+
+
+def _placed(reader: Reader, values: dict[str, Any], head: dict[str, Any], where: str) -> bool:
+    """Give the point its function and its address; whether that could be done."""
+    register, plc = values.pop("register"), PLCS.get(head["plc"])
+    if register is None:
+        values["function"] = values["function"] or head["function"]
+        for key, wanted in (("address", "the protocol address"), ("function", "1 to 4, here or for the whole profile")):
+            if values[key] is None:
+                reader.complain(f"{where}.{key}", "missing", wanted)
+                return False
+        return True
+    if values["address"] is not None or values["function"] is not None:
+        reader.complain(f"{where}.register", f"{shown(register)} beside address or function", "one or the other")
+    elif plc is None:
+        reader.complain(f"{where}.register", f"{shown(register)} without `plc`", "plc = " + _PLC.wanted)
+    else:
+        try:
+            values["function"], values["address"] = place_of(plc, register)
+        except RegisterError as wrong:
+            reader.complain(f"{where}.register", shown(register), str(wrong))
+            return False
+        values["called"] = register
+        return True
+    return False
 
 
 def _meaning(kind: PointType, pattern: int) -> float:

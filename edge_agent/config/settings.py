@@ -3,7 +3,7 @@
 import re
 from typing import Any, assert_never
 
-from edge_agent.config.profiles import Component, Item, Point, Register
+from edge_agent.config.points import ByteOrder, Component, Item, Point, Register
 from edge_agent.config.sections import Box, Bus, Camera, Machine, SerialPort, TcpPort
 
 
@@ -65,8 +65,8 @@ def _machine_settings(machine: Machine) -> dict[str, Any]:
 
 def _bus_settings(bus: Bus) -> dict[str, Any]:
     match bus.port:
-        case TcpPort(host=host, port=port):
-            line: dict[str, Any] = {"host": host, "port": port}
+        case TcpPort(host=host, port=port, baud=baud):
+            line: dict[str, Any] = {"host": host, "port": port} | ({} if baud is None else {"baud": baud})
         case SerialPort() as port:
             line = {"device": port.device, "baud": port.baud, "stopbits": port.stopbits, "parity": port.parity.value}
         case never:
@@ -90,6 +90,10 @@ def _point_settings(point: Point) -> dict[str, Any]:
                 "word_order": point.word_order.value,
                 "scale": [point.scale.numerator, point.scale.denominator],
             }
+            if point.byte_order is not ByteOrder.HIGH_FIRST:
+                settings["byte_order"] = point.byte_order.value
+            if point.bits is not None:
+                settings["bits"] = list(point.bits)
         case Component():
             keys = ("system_type", "system_address", "component_type", "component_address", "analogue")
             settings |= {key: getattr(point, key) for key in keys if getattr(point, key) is not None}

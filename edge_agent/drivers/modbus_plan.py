@@ -2,7 +2,7 @@
 
 1. Points of one function whose addresses lie close are read together: gaps up to the profile's `gap` are read along.
 2. A read keeps the profile's limits: its number of registers, and an even start where the device wants one.
-3. Two points that overlap are read apart.
+3. Two points may share registers, as the bits of a status word do.
 4. When the device says "illegal data address" (exception 2), the read is parted at its widest gap, of several at the
    one nearest the middle; a single point that is still refused is a hole, remembered and not asked again. The last
    read left is never given up.
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from edge_agent.config.profiles import BITS_LIMIT, Function, Limits, Register
+from edge_agent.config.points import BITS_LIMIT, Function, Limits, Register
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def _belongs(point: Register, block: Block, merged: Block, points: Sequence[Regi
     end = max(points[place].end for place in block.points)
     most = min(BITS_LIMIT, 16 * limits.registers) if bits else limits.registers
     gap = 16 * limits.gap if bits else limits.gap
-    return 0 <= point.address - end <= gap and merged.count <= most
+    return point.address - end <= gap and merged.count <= most
 
 
 def _parted(points: Sequence[Register], places: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -1,18 +1,19 @@
 """From the bytes of an answer to integers with decimals. Pure, and quick: everything that can be known before is.
 
 value = round(raw * scale * 10**decimals), to the nearest. None where the device says "no value": a sentinel of the
-profile, NaN, an infinity, or a number that no statement could carry.
+profile, NaN, an infinity, half bytes beyond 9 where decimal digits stand, or a number that no statement could carry.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import isfinite
 from operator import itemgetter
 from struct import Struct
 from typing import Any, Final, Protocol
 
-from edge_agent.config.profiles import Register, WordOrder
+from edge_agent.config.points import ByteOrder, Register, WordOrder
 from edge_agent.drivers.modbus_plan import Block, Plan
 
 VALUE_LIMIT: Final = 1 << 53
@@ -34,7 +35,15 @@ def decoder_of(plan: Plan, block: Block) -> Decoder:
     points = [plan.points[place] for place in block.points]
     if block.function.is_bits:
         return _Bits(tuple(point.address - block.address for point in points))
-    return _Registers(points, block)
+    if all(left.end <= right.address for left, right in pairwise(points)):
+        return _Registers(points, block)
+    return _Overlapping(tuple(_alone(point, block) for point in points))
+
+
+def _alone(point: Register, block: Block) -> "tuple[slice, _Registers]":
+    start = _WORD * (point.address - block.address)
+    own = Block(function=block.function, address=point.address, count=point.type.registers, points=(0,))
+    return slice(start, start + _WORD * point.type.registers), _Registers([point], own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,18 @@ class _Bits:
         return [bits >> offset & 1 for offset in self.offsets]
 
 
+@dataclass(frozen=True, slots=True)
+class _Overlapping:
+    """Points that share registers, such as the bits of a status word, are decoded one by one."""
+
+    alone: "tuple[tuple[slice, _Registers], ...]"
+
+    def __call__(self, values: bytes, /) -> Sequence[int | None]:
+        return [value for part, decode in self.alone for value in decode(values[part])]
+
+
 class _Registers:
-    """One `struct` for the whole block; points with the low word first have their bytes put in order before."""
+    """One `struct` for the whole block; points in another order have their bytes put in order before."""
 
     __slots__ = ("_exact", "_factors", "_points", "_reorder", "_sentinels", "_unpack", "_wide")
 
@@ -60,9 +79,7 @@ class _Registers:
         self._factors = [_factor(point) for point in points]
         self._sentinels = frozenset[float]().union(*(point.sentinels for point in points))
         self._exact = any(_needs_exact(point) for point in points)
-        self._wide = any(
-            point.type.is_float or abs(_factor(point)) * _largest(point) >= VALUE_LIMIT for point in points
-        )
+        self._wide = any(_can_exceed(point) for point in points)
 
     def __call__(self, values: bytes, /) -> Sequence[int | None]:
         if self._reorder is not None:
@@ -86,6 +103,14 @@ def value_of(point: Register, raw: float) -> int | None:
     """One raw number as the point's integer, exactly; None when it is none."""
     if raw in point.sentinels or not isfinite(raw):
         return None
+    if point.bits is not None:
+        lowest, highest = point.bits
+        raw = int(raw) >> lowest & (2 << highest - lowest) - 1
+    if point.type.is_bcd:
+        digits = f"{int(raw):x}"
+        if not digits.isdecimal():
+            return None
+        raw = int(digits)
     value = round(Fraction(raw) * point.scale * 10**point.decimals)
     return value if -VALUE_LIMIT < value < VALUE_LIMIT else None
 
@@ -100,15 +125,16 @@ def _layout(points: list[Register], block: Block) -> str:
 
 
 def _reordering(points: list[Register], block: Block) -> Callable[[bytes], tuple[int, ...]] | None:
-    """Picks the answer's bytes so that every point has its high word first; None when it does already."""
+    """Picks the answer's bytes so that every point has its high word and byte first; None when it does already."""
     order = list(range(block.answer_bytes))
     for point in points:
-        if point.word_order is WordOrder.LOW_FIRST and point.type.registers > 1:
-            start = _WORD * (point.address - block.address)
-            end = start + _WORD * point.type.registers
-            order[start:end] = [
-                octet for at in range(end - _WORD, start - 1, -_WORD) for octet in order[at : at + _WORD]
-            ]
+        start = _WORD * (point.address - block.address)
+        words = [order[at : at + _WORD] for at in range(start, start + _WORD * point.type.registers, _WORD)]
+        if point.word_order is WordOrder.LOW_FIRST:
+            words.reverse()
+        if point.byte_order is ByteOrder.LOW_FIRST:
+            words = [word[::-1] for word in words]
+        order[start : start + _WORD * len(words)] = [octet for word in words for octet in word]
     return None if order == sorted(order) else itemgetter(*order)
 
 
@@ -127,5 +153,7 @@ def _can_exceed(point: Register) -> bool:
 
 
 def _needs_exact(point: Register) -> bool:
-    """Whether a float product could be off: wide integers with a broken factor."""
+    """Whether a float product could be off, as of wide integers with a broken factor, or more than a product is due."""
+    if point.type.is_bcd or point.bits is not None:
+        return True
     return not point.type.is_float and isinstance(_factor(point), float) and _largest(point) > VALUE_LIMIT

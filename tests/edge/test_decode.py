@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge_agent.config.profiles import (
     OURS,
+    ByteOrder,
     Function,
     Limits,
     PointType,
@@ -35,6 +36,8 @@ NUMBERS = {
     PointType.INT64: st.integers(-(1 << 63), (1 << 63) - 1),
     PointType.FLOAT32: st.floats(width=32),
     PointType.FLOAT64: st.floats(),
+    PointType.BCD16: st.integers(0, 9999).map(lambda number: int(str(number), 16)),
+    PointType.BCD32: st.integers(0, 99_999_999).map(lambda number: int(str(number), 16)),
     PointType.BITFIELD: st.integers(0, 0xFFFF),
 }
 SCALES = st.sampled_from(
@@ -45,7 +48,16 @@ SCALES = st.sampled_from(
 def on_the_wire(at: Register, number: float) -> bytes:
     octets = struct.pack(f">{at.type.format}", number)
     words = [octets[start : start + 2] for start in range(0, len(octets), 2)]
+    words = [word[::-1] if at.byte_order is ByteOrder.LOW_FIRST else word for word in words]
     return b"".join(reversed(words) if at.word_order is WordOrder.LOW_FIRST else words)
+
+
+def meant(at: Register, number: float) -> float:
+    """The number that a raw one stands for."""
+    if at.bits is not None:
+        kept = f"{int(number):016b}"[::-1][at.bits[0] : at.bits[1] + 1]
+        return int(kept[::-1], 2)
+    return int(f"{int(number):x}") if at.type.is_bcd else number
 
 
 def decode(points: list[Register], values: bytes) -> list[int | None]:
@@ -57,11 +69,14 @@ def decode(points: list[Register], values: bytes) -> list[int | None]:
 @st.composite
 def a_point_and_its_number(draw: st.DrawFn) -> tuple[Register, float]:
     kind = draw(st.sampled_from(PointType))
+    bits = sorted(draw(st.lists(st.integers(0, 15), min_size=2, max_size=2)))
     at = point(
         "p",
         0,
         kind,
         word_order=draw(st.sampled_from(WordOrder)),
+        byte_order=draw(st.sampled_from(ByteOrder)),
+        bits=(bits[0], bits[1]) if kind is PointType.BITFIELD and draw(st.booleans()) else None,
         scale=draw(SCALES),
         decimals=draw(st.integers(0, 4)),
     )
@@ -83,6 +98,8 @@ def test_every_type_in_every_order_comes_out_as_it_went_in(
                 at,
                 drawn_point.type,
                 word_order=drawn_point.word_order,
+                byte_order=drawn_point.byte_order,
+                bits=drawn_point.bits,
                 scale=drawn_point.scale,
                 decimals=drawn_point.decimals,
             )
@@ -103,7 +120,7 @@ def test_a_value_is_the_number_times_its_scale_to_the_nearest(drawn: tuple[Regis
     if value is None:
         assert not math.isfinite(number) or abs(Fraction(number) * at.scale * 10**at.decimals) >= VALUE_LIMIT - 1
     else:
-        assert abs(value - Fraction(number) * at.scale * 10**at.decimals) <= Fraction(1, 2)
+        assert abs(value - Fraction(meant(at, number)) * at.scale * 10**at.decimals) <= Fraction(1, 2)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 3.4e38, -3.4e38])
@@ -115,6 +132,34 @@ def test_a_float_that_is_no_measurement_is_no_value_and_spoils_no_neighbour(numb
 def test_a_sentinel_is_no_value_only_for_the_point_that_has_it() -> None:
     points = [point("a", 0, sentinels=frozenset({0xFFFF})), point("b", 1)]
     assert decode(points, b"\xff\xff\xff\xff") == [None, 0xFFFF]
+
+
+@pytest.mark.parametrize("digits", ["000A", "FFFF", "1F00"])
+def test_half_bytes_beyond_9_are_no_value_where_decimal_digits_stand(digits: str) -> None:
+    assert decode([point("a", 0, PointType.BCD16), point("b", 1)], bytes.fromhex(digits + "0007")) == [None, 7]
+
+
+def test_the_bits_of_one_register_are_points_of_their_own() -> None:
+    bits = [(0, 0), (1, 1), (4, 7), (15, 15)]
+    points = [point(f"b{low}", 3, PointType.BITFIELD, bits=(low, high)) for low, high in bits]
+    whole = point("whole", 3, PointType.BITFIELD, sentinels=frozenset({0xFFFF}))
+    wide = point("wide", 2, PointType.UINT32)
+    assert decode([wide, *points, whole], bytes.fromhex("0001 80A1")) == [0x180A1, 1, 0, 10, 1, 0x80A1]
+    assert decode([*points, whole], b"\xff\xff") == [1, 1, 15, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("word_order", "byte_order", "octets"),
+    [
+        (WordOrder.HIGH_FIRST, ByteOrder.HIGH_FIRST, "43 66 33 34"),
+        (WordOrder.LOW_FIRST, ByteOrder.HIGH_FIRST, "33 34 43 66"),
+        (WordOrder.HIGH_FIRST, ByteOrder.LOW_FIRST, "66 43 34 33"),
+        (WordOrder.LOW_FIRST, ByteOrder.LOW_FIRST, "34 33 66 43"),
+    ],
+)
+def test_a_float_comes_in_any_of_four_orders(word_order: WordOrder, byte_order: ByteOrder, octets: str) -> None:
+    at = point("v", 0, PointType.FLOAT32, decimals=1, word_order=word_order, byte_order=byte_order)
+    assert decode([at], bytes.fromhex(octets)) == [2302]
 
 
 def test_wide_integers_with_a_broken_factor_stay_exact() -> None:

@@ -34,7 +34,7 @@ def check(plan: Plan) -> None:
         inside = [plan.points[place] for place in block.points]
         assert all(at.function is block.function for at in inside)
         assert all(block.address <= at.address and at.end <= block.address + block.count for at in inside)
-        assert all(left.end <= right.address for left, right in pairwise(inside))
+        assert all(left.address <= right.address for left, right in pairwise(inside))
 
 
 @given(points=some_points(), limits=LIMITS)

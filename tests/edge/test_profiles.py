@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.config import profiles
+from edge_agent.config.plc import PLCS
 from edge_agent.config.profiles import (
     OURS,
     UNITS,
@@ -13,6 +14,8 @@ from edge_agent.config.profiles import (
     Parity,
     PointKind,
     PointType,
+    Protocol,
+    Register,
     WordOrder,
     known_profiles,
     load_profile,
@@ -35,6 +38,9 @@ EIGHT = (
     "pzem_004t_v3",
     "schneider_iem3000",
 )
+
+
+PLC = TEXT.split("## PLC registers")[1].split("```toml\n")[1].split("```")[0]
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -91,6 +97,46 @@ def test_the_documented_example_is_a_profile(tmp_path: Path) -> None:
     assert profile.serial.parity is Parity.NONE
 
 
+def plc_profile(tmp_path: Path, was: str = "", becomes: str = "") -> tuple[Register, ...]:
+    assert was in PLC
+    file = tmp_path / "press_plc.toml"
+    file.write_text(PLC.replace(was, becomes), encoding="utf-8")
+    return registers_of(load_profile(file).points)
+
+
+def test_the_documented_plc_registers_lie_where_the_family_has_them(tmp_path: Path) -> None:
+    running, strokes = plc_profile(tmp_path)
+    assert (running.function, running.address, running.called) == (Function.COILS, 0x0800, "M0")
+    assert (strokes.function, strokes.address, strokes.end) == (Function.HOLDING_REGISTERS, 0x1064, 0x1066)
+    assert strokes.word_order is WordOrder.LOW_FIRST
+    assert plc_profile(tmp_path, "plc =", 'word_order = "high_first"\nplc =')[1].word_order is WordOrder.HIGH_FIRST
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "key", "wanted"),
+    [
+        ('"D100"', '"D10000"', "point[strokes].register", "D4096 to D9999"),
+        ('"M0"', '"Z0"', "point[running].register", "DVP"),
+        ('"M0"', '"m0"', "point[running].register", "X17"),
+        ('register = "M0"', 'register = "M0"\naddress = 1', "point[running].register", "one or the other"),
+        ('register = "M0"', 'register = "M0"\nfunction = 1', "point[running].register", "one or the other"),
+        ('plc = "delta_dvp"\n', "", "point[running].register", "delta_dvp"),
+        ('"delta_dvp"', '"delta_dvb"', "profile.plc", "delta_dvp"),
+        ('register = "M0"', "", "point[running].address", "protocol address"),
+        ('register = "M0"', "address = 0", "point[running].function", "1 to 4"),
+        ('"uint32"', '"uint32"\nbits = [1]', "point[strokes].bits", "bitfield"),
+        ('"uint32"', '"bitfield"\nbits = [3, 1]', "point[strokes].bits", "lowest"),
+        ('"uint32"', '"bitfield"\nbits = [16]', "point[strokes].bits", "15"),
+        ('"bitfield"', '"bitfield"\nbits = [0]', "point[running].bits", "3 or 4"),
+    ],
+)
+def test_a_mistake_in_a_plc_register_is_told(tmp_path: Path, was: str, becomes: str, key: str, wanted: str) -> None:
+    with pytest.raises(ConfigurationError) as wrong:
+        plc_profile(tmp_path, was, becomes)
+    (complaint,) = [complaint for complaint in wrong.value.complaints if complaint.key == key]
+    assert wanted in complaint.wanted
+
+
 def test_a_sentinel_is_a_bit_pattern_of_the_points_type(tmp_path: Path) -> None:
     text = GOOD.replace('"float32"', '"int16"').replace("0x7FC00000", "0x8000, 0x7FFF")
     assert registers_of(load_profile(written(tmp_path, text)).points)[1].sentinels == {-32768, 32767}
@@ -131,89 +177,51 @@ def test_an_installers_profile_comes_before_ours(tmp_path: Path) -> None:
     assert known_profiles(tmp_path)["eastron_sdm72"].parent == OURS
 
 
-def test_every_key_unit_and_device_is_documented() -> None:
-    tables = {"### At the top": profiles.PROFILE, "### `[serial]`": profiles.SERIAL}
-    tables |= {"### `[limits]`": profiles.LIMITS, "### `[[point]]`": profiles.REGISTER}
-    tables |= {"### `[[point]]` of a fire alarm transmitter": profiles.COMPONENT}
-    for heading, keys in tables.items():
-        part = TEXT.split(f"{heading}\n")[1].split("\n#")[0]
-        rows = {
-            name: row
-            for row in part.splitlines()
-            for name in re.findall(r"`([a-z_]+)`", row.split("|")[1:2][0] if row.startswith("|") else "")
-        }
-        assert rows.keys() == {key.name for key in keys}
-        for key in keys:
-            assert ("required" in rows[key.name]) is (key.default is REQUIRED)
-    (units,) = [row for row in TEXT.splitlines() if row.startswith("| `unit`")]
-    assert all(re.search(rf"\b{unit}\b", units) for unit in UNITS)
+MODBUS = "### `[[point]]` of a Modbus device"
+TABLES = {
+    "### At the top": profiles.PROFILE,
+    "### `[serial]`": profiles.SERIAL,
+    "### `[limits]`": profiles.LIMITS,
+    "### `[[point]]`": profiles.POINT,
+    MODBUS: profiles.REGISTER[len(profiles.POINT) :],
+    "### `[[point]]` of a DL/T 645 meter": profiles.ITEMS[Protocol.DLT645_2007][len(profiles.POINT) :],
+    "### `[[point]]` of a DL/T 698.45 meter": profiles.ITEMS[Protocol.DLT698_45][len(profiles.POINT) :],
+    "### `[[point]]` of a fire alarm transmitter": profiles.COMPONENT[len(profiles.POINT) :],
+}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_key_is_documented_and_nothing_else(heading: str) -> None:
+    part = TEXT.split(f"{heading}\n")[1].split("\n#")[0]
+    rows = {
+        name: row
+        for row in part.splitlines()
+        for name in re.findall(r"`([a-z_]+)`", row.split("|")[1:2][0] if row.startswith("|") else "")
+    }
+    assert rows.keys() == {key.name for key in TABLES[heading]}
+    for key in TABLES[heading]:
+        assert ("required" in rows[key.name]) is (key.default is REQUIRED)
+
+
+def test_every_protocol_has_the_table_of_its_points() -> None:
+    assert {kind.value for kind in Protocol} == set(re.findall(r'"([a-z]+[0-9.-]*)"', _row("protocol"))) | {"modbus"}
+    assert profiles.ITEMS[Protocol.DLT645_1997][0].name == profiles.ITEMS[Protocol.DLT645_2007][0].name
+
+
+def test_every_type_unit_and_device_is_documented() -> None:
+    assert all(re.search(rf"(?<![\w/]){re.escape(unit)}(?![\w/])", _row("unit")) for unit in UNITS)
     assert all(f"`{kind.value}`" in TEXT for kind in (*PointType, *PointKind))
     assert all(f"`{name}`" in TEXT for name in EIGHT)
 
 
-FIRE = """\
-id = "my_site"
-vendor = "v"
-model = "m"
-protocol = "gb26875.3"
-source = ["here"]
-
-[[point]]
-name = "pressure"
-component_address = "00020001"
-analogue = 4
-unit = "kPa"
-decimals = 0
-kind = "gauge"
-
-[[point]]
-name = "own"
-system_type = 128
-component_type = 200
-component_address = "0000000A"
-analogue = 130
-scale = 0.5
-unit = "mA"
-decimals = 1
-kind = "gauge"
-
-[[point]]
-name = "panel"
-system_type = 1
-system_address = 1
-unit = "1"
-decimals = 0
-kind = "state"
-"""
+def test_every_plc_family_is_documented_with_all_its_registers() -> None:
+    for name, plc in PLCS.items():
+        row = _row(name)
+        assert ("| yes |" in row) is plc.checked
+        for area in plc.areas:
+            assert re.search(rf"\b{area.names[0]}[0-9.]+ to {area.names[0]}[0-9.]+", row)
 
 
-def test_points_of_a_fire_alarm_transmitter_name_components_and_kinds(tmp_path: Path) -> None:
-    file = tmp_path / "my_site.toml"
-    file.write_text(FIRE, encoding="utf-8")
-    pressure, own, panel = load_profile(file).points
-    assert isinstance(pressure, profiles.Component)
-    assert isinstance(own, profiles.Component)
-    assert isinstance(panel, profiles.Component)
-    assert (pressure.scale, own.scale, panel.scale) == (Fraction(100), Fraction(1, 2), None)
-    assert (pressure.component_address, panel.system_address, panel.component_address) == ("00020001", 1, None)
-
-
-@pytest.mark.parametrize(
-    ("was", "becomes", "key"),
-    [
-        ('component_address = "00020001"\n', "", "point[pressure].component_address"),
-        ('component_address = "00020001"', 'component_address = "0002000g"', "point[pressure].component_address"),
-        ("analogue = 4\n", "", "point[pressure].analogue"),
-        ('unit = "kPa"', 'unit = "V"', "point[pressure].scale"),
-        ("scale = 0.5\n", "", "point[own].scale"),
-        ('kind = "state"', 'kind = "state"\nanalogue = 5', "point[panel].kind"),
-        ("system_type = 128", "system_type = 256", "point[own].system_type"),
-    ],
-)
-def test_a_mistake_in_a_fire_profile_is_told(tmp_path: Path, was: str, becomes: str, key: str) -> None:
-    assert was in FIRE
-    file = tmp_path / "my_site.toml"
-    file.write_text(FIRE.replace(was, becomes), encoding="utf-8")
-    with pytest.raises(ConfigurationError) as wrong:
-        load_profile(file)
-    assert key in [complaint.key for complaint in wrong.value.complaints]
+def _row(first: str) -> str:
+    (row,) = [row for row in TEXT.splitlines() if row.startswith(f"| `{first}`")]
+    return row

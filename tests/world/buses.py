@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from edge_agent.config.load import Box, Bus, Config, Keep, Machine, Parity
-from edge_agent.config.profiles import Function, Limits, PointKind, PointType, Profile, Register, WordOrder
+from edge_agent.config.profiles import ByteOrder, Function, Limits, PointKind, PointType, Profile, Register, WordOrder
 from edge_agent.config.sections import BusKind, SerialPort, TcpPort
 
 
@@ -26,6 +26,8 @@ def point(
     *,
     function: Function = Function.HOLDING_REGISTERS,
     word_order: WordOrder = WordOrder.HIGH_FIRST,
+    byte_order: ByteOrder = ByteOrder.HIGH_FIRST,
+    bits: tuple[int, int] | None = None,
     scale: Fraction | int = 1,
     decimals: int = 0,
     sentinels: frozenset[float] = frozenset(),
@@ -36,6 +38,8 @@ def point(
         address=address,
         type=kind,
         word_order=word_order,
+        byte_order=byte_order,
+        bits=bits,
         scale=Fraction(scale),
         unit="W",
         decimals=decimals,
