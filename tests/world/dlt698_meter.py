@@ -45,6 +45,7 @@ class Fault698(Enum):
     SEGMENTED = "a first part that waits to be confirmed"
     ERROR = "ERROR-Response"
     BLOCKS_FOR_EVER = "blocks without an end"
+    BLOCKS_EMPTY = "empty blocks without an end"
     BLOCK_TWICE = "the same block again"
 
 
@@ -159,6 +160,10 @@ class Meter698:
         self.refused: dict[int, int] = {}
         """DAR by OAD; objects that are not there answer 6."""
         self.fault = Fault698.NONE
+        self.list_fault: Fault698 | None = None
+        """A fault that it has with lists alone."""
+        self.errors: set[int] = set()
+        """Objects that it answers with ERROR-Response when asked for alone."""
         self.late_s = 0.0
         self.list_limit = 64
         """More objects in one request are refused as a whole with ERROR-Response."""
@@ -174,7 +179,7 @@ class Meter698:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
         self._client: socket.socket | None = None
-        self._stop = threading.Event()
+        self._stop, self._hanging_up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._serve, name="meter698")
 
     def __enter__(self) -> Self:
@@ -188,16 +193,22 @@ class Meter698:
 
     def unplug(self) -> None:
         """Pull the adapter and the network cable: whoever has the line open gets an error."""
+        if self._stop.is_set():
+            return
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-            os.close(self._near)
-            os.close(self._far)
-            self._server.close()
-            self.hang_up()
+        self._thread.join()
+        os.close(self._near)
+        os.close(self._far)
+        self._server.close()
+        self._drop()
 
     def hang_up(self) -> None:
-        """The serial server resets its connection."""
+        """The serial server ends its connection; it has when this returns."""
+        self._hanging_up.set()
+        while self._hanging_up.is_set():
+            time.sleep(0.005)
+
+    def _drop(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -205,24 +216,30 @@ class Meter698:
     def _serve(self) -> None:
         heard = b""
         while not self._stop.is_set():
+            if self._hanging_up.is_set():
+                self._drop()
+                self._hanging_up.clear()
             ends: list[int] = [self._near, self._server.fileno(), *([self._client.fileno()] if self._client else [])]
             for end in select.select(ends, [], [], 0.02)[0]:
                 if end == self._server.fileno():
-                    self.hang_up()
+                    self._drop()
                     self._client = self._server.accept()[0]
                     continue
-                chunk = os.read(end, 4096)
+                try:
+                    chunk = os.read(end, 4096)
+                except OSError:
+                    chunk = b""
                 if not chunk:
-                    self.hang_up()
+                    self._drop()
                     break
                 heard = (heard + chunk)[-4096:]
                 start = heard.find(b"\x68")
                 size = 2 + int.from_bytes(heard[start + 1 : start + 3], "little") if start >= 0 else 0
                 if start >= 0 and len(heard) - start >= max(size, 3):
-                    frame, heard = heard[start : start + size], b""
-                    self._hear(frame, end)
+                    whole, heard = heard[: start + size], b""
+                    self._hear(whole, whole[start:], end)
 
-    def _hear(self, frame: bytes, end: int) -> None:
+    def _hear(self, heard: bytes, frame: bytes, end: int) -> None:
         """Checks a request as a meter does, and answers."""
         size = (frame[4] & 0x0F) + 1
         address, client = frame[5 : 5 + size][::-1].hex().upper(), frame[5 + size]
@@ -230,30 +247,31 @@ class Meter698:
         if frame[-3:-1] != x25(frame[1:-3]) or frame[3] != 0x43:
             return
         if self._echoes:
-            os.write(end, frame)
+            os.write(end, heard)
         mine = self.address if set(address) == {"A"} else address
         if mine not in (self.address, *self.others):
             return
         self.ledger.append(apdu)
-        if self.fault is Fault698.DEAD:
+        fault = self.list_fault if self.list_fault and apdu[1] == 2 else self.fault
+        if fault is Fault698.DEAD:
             return
         if self.fault is Fault698.LATE:
             time.sleep(self.late_s)
-        os.write(end, self._answer(frame, apdu, mine, client))
+        os.write(end, self._answer(heard, apdu, mine, client))
 
-    def _answer(self, request: bytes, apdu: bytes, address: str, client: int) -> bytes:
+    def _answer(self, heard: bytes, apdu: bytes, address: str, client: int) -> bytes:
         said = self._bent_apdu(self._apdu(apdu), apdu[2])
+        if Fault698.SEGMENTED in {self.fault, self.list_fault if apdu[1] == 2 else None}:
+            return framed(b"\0\0\x85" + said[1:20], address=address, client=client, control=0xE3)
         match self.fault:
             case Fault698.WRONG_ADDRESS:
                 address = "000000000099"
             case Fault698.WRONG_CLIENT:
                 client ^= 1
             case Fault698.REQUEST_BACK:
-                return request
+                return heard
             case Fault698.CHATTER:
                 return bytes(range(0x40, 0x80))
-            case Fault698.SEGMENTED:
-                return framed(b"\0\0" + said[:20], address=address, client=client, control=0xE3)
             case Fault698.STALE:
                 old = framed(said[:2] + bytes(((said[2] - 1) & 0x3F,)) + said[3:], address=address, client=client)
                 return old + framed(said, address=address, client=client)
@@ -290,7 +308,8 @@ class Meter698:
         if choice == 5:
             return self._block(piid, int.from_bytes(apdu[3:5], "big") + 1)
         if choice == 1:
-            return bytes((0x85, 1, piid)) + self._results([int.from_bytes(apdu[3:7], "big")]) + b"\0\0"
+            oad = int.from_bytes(apdu[3:7], "big")
+            return bytes((238, piid, 1, 0) if oad in self.errors else (0x85, 1, piid, *self._result(oad), 0, 0))
         count = apdu[3]
         if count > self.list_limit:
             return bytes((238, piid, 2, 0))
@@ -309,9 +328,9 @@ class Meter698:
             number = 1
         if not 1 <= number <= len(self._blocks):
             return bytes((0x85, 5, piid, 1)) + number.to_bytes(2, "big") + bytes((0, 14, 0, 0))
-        oads = self._blocks[number - 1]
+        oads = self._blocks[number - 1] if self.fault is not Fault698.BLOCKS_EMPTY else []
         last = number == len(self._blocks)
-        if self.fault is Fault698.BLOCKS_FOR_EVER:
+        if self.fault in {Fault698.BLOCKS_FOR_EVER, Fault698.BLOCKS_EMPTY}:
             self._blocks.append(oads)
             last = False
         head = bytes((0x85, 5, piid, last)) + number.to_bytes(2, "big") + bytes((1, len(oads)))
