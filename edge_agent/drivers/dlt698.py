@@ -25,11 +25,11 @@ from edge_agent.codecs.dlt698_apdu import (
     Result,
     read_response,
 )
+from edge_agent.codecs.dlt698_values import value_of
 from edge_agent.codecs.errors import FrameError
 from edge_agent.config.profiles import Item
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.drivers import driver
-from edge_agent.drivers.dlt698_values import value_of
 from edge_agent.drivers.driver import Exchange
 from edge_agent.drivers.serial_line import SerialLine
 from edge_agent.reading import Frame

@@ -16,7 +16,7 @@ from typing import Final
 
 from edge_agent.codecs.dlt698_data import Data, Kind
 from edge_agent.codecs.dlt698_items import EVENTS, item_of
-from edge_agent.config.profiles import Item
+from edge_agent.config.points import Item
 
 VALUE_LIMIT: Final = 1 << 53
 """As for Modbus: beyond it no reader of a statement need hold an integer exactly."""

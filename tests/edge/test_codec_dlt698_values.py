@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.codecs.dlt698_data import Reader, read_data
+from edge_agent.codecs.dlt698_values import VALUE_LIMIT, value_of
 from edge_agent.codecs.errors import FrameError
 from edge_agent.config.profiles import OURS, Item, PointKind, Protocol, known_profiles, load_profile
-from edge_agent.drivers.dlt698_values import VALUE_LIMIT, value_of
 from tests.world import dlt698_meter as world
 
 
