@@ -67,25 +67,30 @@ class Frame:
             version_main=octets[4],
             version_user=octets[5],
             sent_at=units.time_of(octets[6:12]),
-            source=octets[17:11:-1].hex().upper(),
+            source=source_of(octets),
             destination=octets[23:17:-1].hex().upper(),
             command=octets[26],
             unit=octets[HEAD:-3],
         )
 
 
-def confirmation(octets: bytes, *, at: datetime) -> bytes:
+def source_of(octets: bytes) -> str:
+    """The source address in a frame's head, whatever its sum."""
+    return octets[17:11:-1].hex().upper()
+
+
+def confirmation(octets: bytes, *, at: datetime | None) -> bytes:
     """The answer (command 3) that lets the sender of the frame `octets` forget it.
 
     It carries the frame's serial and versions, its addresses changed over, no data unit, and `at` as the time of
-    sending: the box's clock in China Standard Time. Every frame of the protocol has that stamp, and transmitters set
-    their own clock by it if they like; the box has no command that sets one. `octets` need to be a frame but for their
-    sum.
+    sending: the box's clock in China Standard Time, or None for the sender's own stamp while the box's clock is not
+    set. Every frame of the protocol has that stamp, and transmitters set their own clock by it if they like; the box
+    has no command that sets one. `octets` need to be a frame but for their sum.
     """
     return _answer(octets, _Answer.CONFIRM, at)
 
 
-def denial(octets: bytes, *, at: datetime) -> bytes:
+def denial(octets: bytes, *, at: datetime | None) -> bytes:
     """The answer (command 6) that asks the sender of the frame `octets` to send it again; else as `confirmation`."""
     return _answer(octets, _Answer.DENY, at)
 
@@ -244,9 +249,10 @@ def _size_of(octets: bytes | bytearray) -> int | None:
     return SHORTEST + int.from_bytes(octets[24:26], "little") if len(octets) >= HEAD - 1 else None
 
 
-def _answer(octets: bytes, answer: _Answer, at: datetime) -> bytes:
-    source, destination = octets[12:18], octets[18:24]
-    stamp = bytes((at.second, at.minute, at.hour, at.day, at.month, at.year % 100))
+def _answer(octets: bytes, answer: _Answer, at: datetime | None) -> bytes:
+    stamp, source, destination = octets[6:12], octets[12:18], octets[18:24]
+    if at is not None:
+        stamp = bytes((at.second, at.minute, at.hour, at.day, at.month, at.year % 100))
     head = octets[2:6] + stamp + destination + source + bytes((0, 0, answer))
     return START + head + bytes((_sum(head),)) + END
 

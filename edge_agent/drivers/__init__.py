@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 DRIVERS: Final = {
     BusKind.MODBUS_TCP: "edge_agent.drivers.modbus_asking",
     BusKind.MODBUS_RTU: "edge_agent.drivers.modbus_asking",
+    BusKind.DLT645_2007: "edge_agent.drivers.dlt645",
+    BusKind.DLT645_1997: "edge_agent.drivers.dlt645",
     BusKind.DLT698_45: "edge_agent.drivers.dlt698",
     BusKind.GB26875_3: "edge_agent.drivers.fire",
 }

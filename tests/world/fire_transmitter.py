@@ -129,7 +129,7 @@ class FireTransmitter:
 
     def frame(self, unit: bytes = b"", *, command: int = SEND) -> bytes:
         """The next frame, by its serial."""
-        self._serial += 1
+        self._serial = (self._serial + 1) % 0x10000
         return frame(unit, serial=self._serial, command=command, source=self._address, at=self.at)
 
     def send(self, unit: bytes = b"", *, command: int = SEND) -> int:
