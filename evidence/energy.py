@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from evidence.bodies import Aggregate, Column, Keep, Readings
+from evidence.columns import column_of, milliwatts
 from evidence.judge import milli
-from evidence.rejudge import column_of, milliwatts
 
 _HOUR_MS: Final = 3_600_000
 _NAMED_REJECTIONS: Final = 20

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from evidence.bodies import Configuration, Crossings, Direction, Gap, Readings, Sight
+from evidence.columns import row_ends
 from evidence.energy import Counter, Energy, counters_of, power_of
 from evidence.errors import MalformedError
-from evidence.judge import RunState, Threshold
-from evidence.rejudge import Interval, Rejudge, minutes_by_mean, row_ends
+from evidence.judge import Fusion, IntervalMax, Rule, RunState, Threshold, rule_from_settings
+from evidence.minutes import minutes_by_mean
+from evidence.rejudge import Rejudge
+from evidence.verdict import Interval
 
 DAY_MS: Final = 86_400_000
 SHANGHAI_MS: Final = 8 * 3_600_000
@@ -80,7 +83,7 @@ class Rejudged:
     agree_ms: int
     disagree_ms: int
     open_ms: int
-    """Not judged again: no rule known, no such point, or not settled after missing statements."""
+    """Not judged again: no rule known, no such point, not settled after missing statements, or not told by minutes."""
     disagreements: tuple[tuple[int, Interval], ...]
     """(n, where) of the first of them."""
     mean_running_ms: int | None
@@ -139,7 +142,7 @@ class Recount:
     """One stream, added up statement by statement in the order of its chain."""
 
     _rejudge: Rejudge = field(default_factory=Rejudge)
-    _threshold: Threshold | None = None
+    _rule: Rule | None = None
     _settings: dict[str, Any] = field(default_factory=dict)
     _config: bytes = b""
     _from_ms: int | None = None
@@ -171,9 +174,9 @@ class Recount:
         for counter in self._counters.values():
             counter.configure(self._settings, _point_settings(self._settings, counter.point))
         try:
-            self._threshold = Threshold.from_settings(body.settings)
+            self._rule = rule_from_settings(body.settings)
         except MalformedError as wrong:
-            self._threshold = None
+            self._rule = None
             return str(wrong)
         return None
 
@@ -184,7 +187,7 @@ class Recount:
         rows = len(body.times_ms)
         self._asked += sum(body.asked) if body.asked else rows
         self._answered += sum(body.answered) if body.answered else rows - len({row for row, _, _ in body.failures})
-        rule = self._threshold if config == self._config else None
+        rule = self._rule if config == self._config else None
         ends = row_ends(body)
         if rule is not None or body.spans:
             self._judge(n, body, ends, rule, config=config, follows=follows)
@@ -247,7 +250,7 @@ class Recount:
             self._overlap_ms += overlap_ms
 
     def _judge(
-        self, n: int, body: Readings, ends: list[int], rule: Threshold | None, *, config: bytes, follows: bool
+        self, n: int, body: Readings, ends: list[int], rule: Rule | None, *, config: bytes, follows: bool
     ) -> None:
         self._judged = True
         verdict = self._rejudge.take(body, ends, rule, config=config, follows=follows)
@@ -257,7 +260,7 @@ class Recount:
         if verdict.disagree:
             room = NAMED_LIMIT - len(self._disagreements)
             self._disagreements.extend((n, interval) for interval in verdict.disagree[:room])
-        if rule is not None and body.asked:
+        if isinstance(rule, Threshold) and body.asked:
             self._mean_running_ms = (self._mean_running_ms or 0) + minutes_by_mean(body, rule)
         for i, (at_ms, state) in enumerate(body.spans):
             end_ms = body.spans[i + 1][0] if i + 1 < len(body.spans) else body.to_ms
@@ -291,8 +294,10 @@ class Recount:
             counter.take(body, ends, column, power)
 
     def _power_point(self) -> str:
-        point = self._settings.get("point")
-        return point if isinstance(point, str) else "active_power"
+        """The power that the rule judges by, or else the usual one."""
+        rules = (self._rule.first, self._rule.second) if isinstance(self._rule, Fusion) else (self._rule,)
+        by_power = (rule.point for rule in rules if isinstance(rule, Threshold | IntervalMax))
+        return next(by_power, "active_power")
 
 
 @dataclass(slots=True)

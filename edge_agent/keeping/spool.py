@@ -23,7 +23,7 @@ from edge_agent.keeping.database import Database, SpoolDamagedError, SpoolError,
 from evidence import cbor
 from evidence.bodies import Body, Configuration
 from evidence.chain import Segment
-from evidence.judge import UNJUDGED, Judged, RunState
+from evidence.judge import UNJUDGED, Judged
 from evidence.keys import SigningKey
 from evidence.receipt import Receipt
 from evidence.statement import Moment, seal
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION: Final = 1
+CARRY_LIMIT: Final = 64 * 1024
+"""Bytes of where a stream's judging stands."""
 _SCHEMA: Final = """
 CREATE TABLE stream (
     id INTEGER PRIMARY KEY,
@@ -404,11 +406,8 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _encode_carry(carry: Judged) -> bytes:
-    return cbor.encode([int(carry.state), int(carry.wanted), carry.wanted_since_ms, carry.good_until_ms])
+    return cbor.encode(carry.to_value())
 
 
 def _decode_carry(encoded: bytes) -> Judged:
-    if not encoded:
-        return UNJUDGED
-    state, wanted, since_ms, until_ms = cbor.decode(encoded, at_most=64)
-    return Judged(state=RunState(state), wanted=RunState(wanted), wanted_since_ms=since_ms, good_until_ms=until_ms)
+    return Judged.from_value(cbor.decode(encoded, at_most=CARRY_LIMIT)) if encoded else UNJUDGED

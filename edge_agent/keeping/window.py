@@ -23,7 +23,7 @@ from evidence.bodies import (
     Keep,
     Readings,
 )
-from evidence.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, milli, spans_of
+from evidence.judge import UNJUDGED, Change, Judged, Read, Rule, RunState, expire, judge, rule_from_settings, spans_of
 
 MINUTE_MS: Final = 60_000
 ROWS_FULL: Final = ROWS_LIMIT - 96
@@ -71,7 +71,7 @@ class Measured:
     points: tuple[KeptPoint, ...]
     period_ms: int
     keep: Keep
-    threshold: Threshold | None
+    rule: Rule | None
 
     @property
     def minute_bytes(self) -> int:
@@ -89,7 +89,7 @@ class Measured:
             ),
             period_ms=settings["period_ms"],
             keep=Keep(settings["keep"]),
-            threshold=Threshold.from_settings(settings),
+            rule=rule_from_settings(settings),
         )
 
 
@@ -112,13 +112,16 @@ class Window:
     _minute: int = field(init=False, default=-1)
     _frames: tuple[Frame, ...] = field(init=False, default=())
     _frames_at_ms: int = field(init=False, default=0)
-    _level: int | None = field(init=False)
+    _rule: Rule | None = field(init=False)
+    _reads: tuple[tuple[int, Read], ...] = field(init=False)
+    """Which of a reading's values the rule reads, in its order."""
 
     def __post_init__(self) -> None:
         self.judged = self.carried
-        names = [point.name for point in self.measured.points]
-        threshold = self.measured.threshold
-        self._level = names.index(threshold.point) if threshold and threshold.point in names else None
+        places = {point.name: place for place, point in enumerate(self.measured.points)}
+        rule = self.measured.rule
+        self._rule = rule if rule and all(read.point in places for read in rule.reads) else None
+        self._reads = tuple((places[read.point], read) for read in self._rule.reads) if self._rule else ()
 
     @property
     def is_full(self) -> bool:
@@ -161,21 +164,25 @@ class Window:
             self._minutes += at_ms // MINUTE_MS != self._minute
             self._minute = at_ms // MINUTE_MS
         self.last_ms = at_ms
-        if self._level is None or self.measured.threshold is None:
+        if self._rule is None:
             return False
-        power_mw, point = values[self._level], self.measured.points[self._level]
-        if power_mw is not None:
-            power_mw = milli(power_mw, point.decimals) * (1000 if point.unit == "kW" else 1)
-        self.judged, changes = judge(self.judged, at_ms, power_mw, self.measured.threshold)
+        self.judged, changes = judge(self.judged, at_ms, self._read(values), self._rule)
         self.changes += changes
         return self.judged.state is not before
+
+    def _read(self, values: Sequence[int | None]) -> list[int | None]:
+        read: list[int | None] = []
+        for place, how in self._reads:
+            value, point = values[place], self.measured.points[place]
+            read.append(None if value is None else how.scaled(value, point.unit, point.decimals))
+        return read
 
     def seal(self, to_ms: int, *, keep: Keep | None = None) -> tuple[Readings, Judged]:
         """The window's body, and where judging stands at its end. `keep` overrides what the configuration keeps."""
         judged, changes = self.judged, self.changes
         spans: list[tuple[int, RunState]] = []
-        if self._level is not None:
-            judged, expired = expire(judged, to_ms)
+        if self._rule is not None:
+            judged, expired = expire(judged, to_ms, self._rule)
             marks = spans_of(self.carried.state, [*changes, *expired], self.from_ms, to_ms)
             spans = [(start, state) for start, _, state in marks]
         decoded = [decode_row(row) for row in self.rows]

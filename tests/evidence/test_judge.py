@@ -39,9 +39,9 @@ def judged_in(
         first, changes = now.state, list[Change]()
         for at_ms, power in series:
             if from_ms <= at_ms < to_ms:
-                now, changed = judge(now, at_ms, power, by)
+                now, changed = judge(now, at_ms, (power,), by)
                 changes += changed
-        now, expired = expire(now, to_ms)
+        now, expired = expire(now, to_ms, by)
         spans += spans_of(first, [*changes, *expired], from_ms, to_ms)
         from_ms = to_ms
     return joined(spans)
@@ -161,10 +161,11 @@ def test_a_value_between_the_thresholds_keeps_what_was() -> None:
 
 
 def test_expiring_twice_is_expiring_once() -> None:
+    by = Threshold(running_above_mw=100, idle_above_mw=10, hysteresis_mw=5, dwell_ms=0, hold_ms=2000)
     now = Judged(state=RunState.RUNNING, wanted=RunState.RUNNING, wanted_since_ms=0, good_until_ms=10)
-    after, changes = expire(now, 10)
+    after, changes = expire(now, 10, by)
     assert (after, changes) == (UNJUDGED, [(10, RunState.UNKNOWN)])
-    assert expire(after, 20) == (UNJUDGED, [])
+    assert expire(after, 20, by) == (UNJUDGED, [])
 
 
 @given(st.integers(-(10**12), 10**12), st.integers(0, 9))

@@ -298,9 +298,9 @@ def box_spans(
     """Judge as a box does: (signed spans, where judging stands)."""
     first, changes = judged.state, []
     for at_ms, power in samples:
-        judged, changed = judge(judged, at_ms, power, by)
+        judged, changed = judge(judged, at_ms, (power,), by)
         changes += changed
-    judged, expired = expire(judged, to_ms)
+    judged, expired = expire(judged, to_ms, by)
     spans = spans_of(first, [*changes, *expired], from_ms, to_ms)
     return [(start, RunState(state)) for start, _, state in spans], judged
 
