@@ -10,9 +10,10 @@ Rules:
 4. Exceptions 5 and 6 mean busy; every other exception means refused (MODBUS Application Protocol V1.1b3, 7).
 5. Late bytes are thrown away before the next question.
 
-RTU goes over `serial_line`, TCP over pymodbus, which also builds and opens frames. Its `execute` is not used: it costs
-twice the CPU (a new request and a new response object a read), loses the raw answer, and its RTU framer gives up at
-the first byte that is not the answer's, such as the 00 with which some RS-485 drivers begin. Times here are real ones.
+RTU goes over `serial_line`, TCP over a socket of our own; pymodbus builds and opens frames. Its clients are not used:
+`execute` costs twice the CPU (a new request and a new response object a read), loses the raw answer, and its RTU framer
+gives up at the first byte that is not the answer's, such as the 00 with which some RS-485 drivers begin. Times here are
+real ones.
 """
 
 import errno
@@ -23,8 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from pymodbus.client import ModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
@@ -130,23 +130,23 @@ class TcpLine:
     """Modbus TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b)."""
 
     def __init__(self, port: TcpPort, timeout_ms: int, *, now_s: Callable[[], float]) -> None:
-        self._timeout_s = timeout_ms / 1000
-        self._client = ModbusTcpClient(port.host, port=port.port, timeout=self._timeout_s, retries=0)
-        self._now_s = now_s
+        self._port, self._timeout_s, self._now_s = port, timeout_ms / 1000, now_s
+        self._socket: socket.socket | None = None
         self._poll = select.poll()
         self._transaction = 0
         self._silences = 0
 
     def open(self) -> Failure | None:
         """See Line."""
-        if self._client.connected:
+        if self._socket is not None:
             return None
-        self._client.connect()  # type: ignore[no-untyped-call]  # pymodbus has no type there
-        line = self._client.socket
-        if line is None:
+        try:
+            line = socket.create_connection((self._port.host, self._port.port), self._timeout_s)
+        except OSError:
             return Failure.LINE_DOWN
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setblocking(False)
+        self._socket = line
         self._poll = select.poll()
         self._poll.register(line, select.POLLIN)
         self._silences = 0
@@ -154,7 +154,9 @@ class TcpLine:
 
     def close(self) -> None:
         """See Line."""
-        self._client.close()  # type: ignore[no-untyped-call]  # pymodbus has no type there
+        line, self._socket = self._socket, None
+        if line is not None:
+            line.close()
 
     def ask(self, what: Question) -> Answer | NoAnswer:
         """See Line."""
@@ -173,7 +175,7 @@ class TcpLine:
 
     def _send(self, request: bytes) -> None:
         Function(request[_MBAP])
-        self._client.send(request)
+        self._connected().sendall(request)
 
     def _wait(self, what: Question, request: bytes) -> Answer | NoAnswer:
         end_s = self._now_s() + self._timeout_s
@@ -194,13 +196,15 @@ class TcpLine:
         return NoAnswer(failure=Failure.GARBLED if noise else Failure.SILENT, frame=(request, noise))
 
     def _receive(self) -> bytes:
-        line = self._client.socket
-        if line is None:
-            raise ConnectionException("closed")
-        chunk = line.recv(4096)
+        chunk = self._connected().recv(4096)
         if not chunk:
             raise ConnectionResetError(errno.ECONNRESET, "closed by the other end")
         return chunk
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            raise OSError(errno.ENOTCONN, "closed")
+        return self._socket
 
     def _purge(self) -> None:
         while self._poll.poll(0):
