@@ -45,8 +45,10 @@ BLOCKS_LIMIT: Final = 32
 """Of one answer."""
 OBJECT_BYTES: Final = 48
 """An object's value with its OAD, as a rule at most: a total and eight tariffs."""
+USUAL_OBJECT_BYTES: Final = 24
+"""The same for what is asked often: three or four phases."""
 FRAME_BYTES: Final = 32
-"""A frame without its objects."""
+"""A frame without its objects, at most."""
 TURNAROUND_S: Final = 0.05
 """How long a meter takes to begin, as a rule."""
 ANEW_MS: Final = 3_600_000
@@ -69,7 +71,7 @@ def line_time_s(machine: Machine) -> float:
     """See Driver."""
     objects = len({point.item for point in machine.points if isinstance(point, Item)})
     requests = -(-objects // OBJECTS_LIMIT)
-    octets = requests * (len(WAKING) + 2 * FRAME_BYTES) + objects * (4 + OBJECT_BYTES)
+    octets = requests * (len(WAKING) + 2 * FRAME_BYTES) + objects * (4 + USUAL_OBJECT_BYTES)
     return octets * machine.bus.port.byte_s + requests * TURNAROUND_S
 
 
