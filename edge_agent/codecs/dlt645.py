@@ -76,6 +76,19 @@ def item_of(edition: Edition, di: str) -> Item | None:
     return item_2007(di) if edition is Edition.E2007 else item_1997(di)
 
 
+def single_of(edition: Edition, di: str, element: int) -> str | None:
+    """The data identifier of one element, from 1, of a block; None where the standard has none for it."""
+    end, digits = (6, 2) if edition is Edition.E2007 else (4, 1)
+    before, every, after = di[: end - digits], di[end - digits : end], di[end:]
+    if every != digits * "F":
+        return None
+    first = 1 if item_of(edition, before + digits * "0" + after) is None else 0  # no voltage of all phases together
+    number = first + element - 1
+    single = f"{before}{number:0{digits}X}{after}"
+    item = item_of(edition, single) if len(single) == len(di) else None
+    return single if item is not None and not item.repeats else None
+
+
 def di_and_rest(data: bytes, edition: Edition) -> tuple[str, bytes]:
     """The data identifier that stands first, and what comes after it."""
     size = edition.di_bytes

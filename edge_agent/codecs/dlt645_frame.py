@@ -27,7 +27,7 @@ INPUT_LIMIT: Final = 4096
 ANY_ADDRESS: Final = "AAAAAAAAAAAA"
 """The address that every meter takes for its own; with several on a line they all answer at once."""
 
-_ADDRESS: Final = re.compile(r"(?:[0-9]{2}|AA){6}")
+_ADDRESS: Final = re.compile(r"[0-9A-F]{12}")
 _DI: Final = re.compile(r"[0-9A-F]+")
 _ANSWER: Final = 0x80
 _ERROR: Final = 0x40
@@ -180,7 +180,7 @@ def frames_in(heard: bytes) -> Iterator[tuple[Frame, bytes]]:
 def _request(control: Asking, address: str, data: bytes) -> bytes:
     """The only place where a frame is made."""
     if not _ADDRESS.fullmatch(address):
-        raise FrameError(FrameFault.ADDRESS, f'"{address[:40]}" where twelve digits, or pairs of A, are wanted.')
+        raise FrameError(FrameFault.ADDRESS, f'"{address[:40]}" where twelve digits are wanted.')
     octets = bytes.fromhex(address)
     head = bytes((START, *octets[::-1], START, Asking(control), len(data)))
     body = head + bytes((octet + OFFSET) & 0xFF for octet in data)

@@ -164,6 +164,12 @@ class Item(Point):
     """In capital hexadecimal, the highest byte first."""
     element: int | None = None
     """Which value of a block or an array, from 1; None where the item is one value."""
+    digits: str | None = None
+    """Of a DL/T 645 item that the standard does not have: how its maker writes it, such as XXX.X."""
+    signed: bool = False
+    """Of such an item: whether its top bit is a sign."""
+    scale: Fraction = Fraction(1)
+    """What 1 of the value as the meter shows it is worth, beyond the protocol's own units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.codecs.dlt645_frame import Edition
+from edge_agent.codecs.dlt645_values import decoder_of
 from edge_agent.codecs.gb26875_names import ANALOGUES
 from edge_agent.config.plc import PLCS, RegisterError, place_of
 from edge_agent.config.points import (
@@ -215,9 +217,14 @@ REGISTER: Final = (
 
 
 _ELEMENT: Final = Key(name="element", kind=Whole(1, 64), default=None)
+_DIGITS: Final = (
+    Key(name="digits", kind=Text("X for a digit, as in XXXXXX.XX", re.compile(r"X{1,12}(\.X{1,8})?")), default=None),
+    Key(name="signed", kind=Flag(), default=False),
+    Key(name="scale", kind=_Factor(), default=1),
+)
 ITEMS: Final = {
-    Protocol.DLT645_2007: (*POINT, Key(name="di", kind=_hexadecimal(8), inside="item"), _ELEMENT),
-    Protocol.DLT645_1997: (*POINT, Key(name="di", kind=_hexadecimal(4), inside="item"), _ELEMENT),
+    Protocol.DLT645_2007: (*POINT, Key(name="di", kind=_hexadecimal(8), inside="item"), _ELEMENT, *_DIGITS),
+    Protocol.DLT645_1997: (*POINT, Key(name="di", kind=_hexadecimal(4), inside="item"), _ELEMENT, *_DIGITS),
     Protocol.DLT698_45: (*POINT, Key(name="oad", kind=_hexadecimal(8), inside="item"), _ELEMENT),
 }
 """The keys of a point where the protocol numbers what can be asked."""
@@ -281,7 +288,22 @@ def read_points(
 
 def _item(reader: Reader, table: dict[str, Any], protocol: Protocol, where: str) -> Item | None:
     values = reader.section(table, ITEMS[protocol], where)
-    return None if values is None else Item(**values)
+    if values is None:
+        return None
+    point = Item(**values)
+    if point.signed and point.digits is None:
+        reader.complain(f"{where}.signed", "true", "digits beside it, of an item that the standard does not have")
+    if protocol in EDITIONS:
+        try:
+            decoder_of(EDITIONS[protocol], [point])
+        except ValueError as wrong:
+            wanted = "a number in the point's unit, one element of a block, or its maker's digits"
+            reader.complain(f"{where}.di", str(wrong), wanted)
+            return None
+    return point
+
+
+EDITIONS: Final = {Protocol.DLT645_2007: Edition.E2007, Protocol.DLT645_1997: Edition.E1997}
 
 
 def _component(reader: Reader, table: dict[str, Any], where: str) -> Component | None:

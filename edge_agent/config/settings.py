@@ -101,4 +101,8 @@ def _point_settings(point: Point) -> dict[str, Any]:
                 settings["scale"] = [point.scale.numerator, point.scale.denominator]
         case Item():
             settings |= {"item": point.item} | ({} if point.element is None else {"element": point.element})
+            if point.digits is not None:
+                settings |= {"digits": point.digits, "signed": int(point.signed)}
+            if point.scale != 1:
+                settings["scale"] = [point.scale.numerator, point.scale.denominator]
     return settings

@@ -390,7 +390,7 @@ def test_frames_are_built_in_one_place_which_three_questions_use() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "12", "A00000000000", "0000000000AB", "00000000000G", "1234567890123", "AAAAAAAAAAA0"]
+    "address", ["", "12", "00000000000a", "00000000000G", "1234567890123", " 12345678901", "12345678901\n"]
 )
 def test_what_is_no_address_is_not_asked(address: str) -> None:
     with pytest.raises(FrameError) as wrong:
