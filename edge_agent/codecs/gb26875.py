@@ -98,8 +98,8 @@ def denial(octets: bytes, *, at: datetime | None) -> bytes:
 def describe(octets: bytes) -> dict[str, Any]:
     """What a frame says, for people and scripts; what does not begin with @@ is read as a data unit alone.
 
-    Beside the frame's fields stand those of its first object, under the names they have in a data unit alone, and each
-    object is in `items`. A data unit that cannot be read leaves the frame's fields, and `unit_fault` says why.
+    Beside the frame's fields stand those of its first object, under the names they have in a data unit alone, and of
+    several each in `items`. A data unit that cannot be read leaves the frame's fields, and `unit_fault` says why.
     Raises FrameError for a frame that is none, and for a lone data unit that cannot be read.
     """
     if not octets.startswith(START):
@@ -124,8 +124,8 @@ def describe(octets: bytes) -> dict[str, Any]:
     except FrameError as wrong:
         return told | {"unit": frame.unit.hex(), "unit_fault": f"{wrong.fault.value}: {wrong}"}
     nested = units.NESTED.get(unit["type"])
-    first = {nested: unit["items"][0]} if nested and unit["items"] else {}
-    return unit | told | first
+    first = {key: value for key, value in unit.items() if key not in units.OF_THE_UNIT}
+    return told | unit | ({nested: first} if nested and first else {})
 
 
 class Part(NamedTuple):

@@ -58,6 +58,8 @@ NESTED: Final = {
     28: "clock",
 }
 """What the first object of a unit is called in the description of a frame."""
+OF_THE_UNIT: Final = frozenset({"type", "type_name", "type_name_zh", "objects", "items", "rest"})
+"""Of a description: what is not the first object's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ def read_unit(octets: bytes) -> Unit:
 
 
 def describe(octets: bytes) -> dict[str, Any]:
-    """What a data unit says: the fields of its first object, and every object in `items`.
+    """What a data unit says: the fields of its first object, and of several each in `items`.
 
     FrameError SHORT when it ends before its objects do.
     """
@@ -125,7 +127,7 @@ def describe(octets: bytes) -> dict[str, Any]:
     if unit.type in _LAYOUTS and len(items) < unit.announced:
         raise FrameError(FrameFault.SHORT, f"{unit.announced} objects announced, {len(items)} there")
     described: dict[str, Any] = items[0].copy() if items else {}
-    described |= {"type": unit.type, "objects": unit.announced, "items": items}
+    described |= {"type": unit.type, "objects": unit.announced} | ({"items": items} if len(items) > 1 else {})
     described |= _both("type_name", unit.type, UNIT_TYPES)
     return described | ({"rest": unit.rest.hex()} if unit.rest else {})
 

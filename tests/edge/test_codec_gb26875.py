@@ -97,6 +97,7 @@ def test_several_objects_of_one_frame_are_all_told() -> None:
     told = describe(frame(unit))
     assert told["objects"] == 2
     assert told["component"] == told["items"][0]
+    assert "items" not in describe(SMOKE)
     assert [(item["component_address"], item["states"], item["description"]) for item in told["items"]] == [
         ("00010002", ["fire"], "7楼02室会议室烟感"),
         ("00030004", ["fault"], "楼梯间手报"),
@@ -160,7 +161,7 @@ def test_an_analogue_value_beyond_its_range_is_marked_and_a_makers_own_kind_stay
         (objects(89, b"\0"), {"type_name": "initialise transmitter"}),
         (objects(90, stamp(WHEN)), {"type_name": "set transmitter clock", "time": "2026-03-04T05:06:07"}),
         (objects(91, b"\x0a"), {"type_name_zh": "查岗命令", "count": 10}),
-        (objects(200, b"own"), {"type": 200, "objects": 1, "items": [], "rest": b"own".hex()}),
+        (objects(200, b"own"), {"type": 200, "objects": 1, "rest": b"own".hex()}),
     ],
 )
 def test_each_type_of_data_unit_is_read(unit: bytes, expected: dict[str, Any]) -> None:
