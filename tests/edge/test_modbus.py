@@ -18,9 +18,10 @@ from edge_agent.config.profiles import Function
 from edge_agent.drivers.modbus import Answer, Line, NoAnswer, Question, find_rtu, line_of, question
 from edge_agent.drivers.modbus_plan import Block
 from evidence.bodies import Failure
-from tests.world.buses import rtu, tcp
+from tests.world.buses import rtu, rtu_over_tcp, tcp
 from tests.world.plant import Fault, Plant
 from tests.world.rs485 import Noise, Rs485, crc16
+from tests.world.serial_server import Manner, SerialServer
 
 PACKAGE = Path(edge_agent.__file__).parent
 HOLDING = Block(function=Function.HOLDING_REGISTERS, address=10, count=3, points=(0,))
@@ -41,14 +42,14 @@ def opened(line: Line) -> Iterator[Line]:
 @pytest.mark.parametrize("code", [code for code in range(256) if code not in {1, 2, 3, 4}])
 def test_no_question_can_be_built_with_a_function_that_does_anything_but_read(code: int) -> None:
     forged = replace(HOLDING, function=code)  # type: ignore[arg-type]
-    for bus in (tcp(1), rtu("/dev/null")):
+    for bus in (tcp(1), rtu("/dev/null"), rtu_over_tcp(1)):
         with pytest.raises(ValueError, match="Function"):
             question(bus, 1, forged)
 
 
 def test_a_forged_question_does_not_leave_the_box() -> None:
-    with Plant() as plant, Rs485(units=(1,)) as wire:
-        for bus, at in ((tcp(plant[0].port), 7), (rtu(wire.device), 1)):
+    with Plant() as plant, Rs485(units=(1,)) as wire, Rs485(units=(1,)) as far, SerialServer(far.device) as server:
+        for bus, at in ((tcp(plant[0].port), 7), (rtu(wire.device), 1), (rtu_over_tcp(server.port), 1)):
             with opened(line_of(bus)) as line:
                 honest = question(bus, 1, HOLDING)
                 forged = replace(honest, adu=honest.adu[:at] + b"\x06" + honest.adu[at + 1 :])
@@ -56,7 +57,7 @@ def test_a_forged_question_does_not_leave_the_box() -> None:
                     line.ask(forged)
         time.sleep(0.1)
         assert plant[0].ledger == []
-        assert wire[1].asked == 0
+        assert wire[1].asked == far[1].asked == 0
 
 
 @given(
@@ -73,6 +74,7 @@ def test_every_question_is_a_read_of_exactly_what_was_planned(
     sent = bytes((unit,)) + pdu
     assert question(tcp(1), unit, block).adu[6:] == sent
     assert question(rtu("/dev/null"), unit, block).adu == sent + crc16(sent)
+    assert question(rtu_over_tcp(1), unit, block).adu == sent + crc16(sent)
 
 
 def test_only_one_file_knows_pymodbus_and_it_names_no_call_that_writes() -> None:
@@ -231,10 +233,13 @@ RTU_NOISE = [
     (Noise.NONE, None),
     (Noise.WRAPPED, None),
     (Noise.GLITCH, None),
+    (Noise.TWICE, None),
+    (Noise.STAMMERS, None),
     (Noise.DEAD, Failure.SILENT),
     (Noise.BAD_CRC, Failure.GARBLED),
     (Noise.WRONG_UNIT, Failure.GARBLED),
     (Noise.WRONG_LENGTH, Failure.GARBLED),
+    (Noise.SHORT, Failure.GARBLED),
     (Noise.CHATTER, Failure.GARBLED),
     (Noise.TRUNCATED, Failure.GARBLED),
     (Noise.BUSY, Failure.BUSY),
@@ -256,6 +261,92 @@ def test_whatever_a_serial_unit_does_wrong_it_is_named_and_the_next_answer_is_ri
             good = line.ask(what)
             assert isinstance(good, Answer)
             assert good.values == bytes.fromhex("0001 0002 0003")
+
+
+@pytest.mark.parametrize(("noise", "failure"), RTU_NOISE)
+def test_behind_a_serial_server_a_unit_does_the_same_things_wrong(noise: Noise, failure: Failure | None) -> None:
+    with (
+        Rs485(units=(1, 2), baud=115200) as wire,
+        SerialServer(wire.device) as server,
+        opened(line_of(bus := rtu_over_tcp(server.port, timeout_ms=150))) as line,
+    ):
+        wire[1].registers.update({10: 1, 11: 2, 12: 3})
+        wire[1].fault = noise
+        answer = line.ask(what := question(bus, 1, HOLDING))
+        assert (None if isinstance(answer, Answer) else answer.failure) is failure
+        wire[1].fault = Noise.NONE
+        for _ in range(2):
+            good = line.ask(what)
+            assert isinstance(good, Answer)
+            assert good.values == bytes.fromhex("0001 0002 0003")
+
+
+SERVERS = [
+    (Manner.CLEAR, None, 1),
+    (Manner.DRIPS, None, 1),
+    (Manner.DOUBLES, None, 1),
+    (Manner.MUTE, Failure.SILENT, 1),
+    (Manner.RESETS, Failure.LINE_DOWN, 2),
+]
+
+
+@pytest.mark.parametrize(("manner", "failure", "connections"), SERVERS)
+def test_whatever_a_serial_server_does_wrong_the_line_is_read_again_when_it_is_right(
+    manner: Manner, failure: Failure | None, connections: int
+) -> None:
+    with (
+        Rs485(units=(1,), baud=115200) as wire,
+        SerialServer(wire.device) as server,
+        opened(line_of(bus := rtu_over_tcp(server.port, timeout_ms=120))) as line,
+    ):
+        wire[1].registers.update({10: 1, 11: 2, 12: 3})
+        server.fault = manner
+        for _ in range(2):
+            answer = line.ask(what := question(bus, 1, HOLDING))
+            if failure is Failure.LINE_DOWN:
+                break
+        assert (None if isinstance(answer, Answer) else answer.failure) is failure
+        server.fault = Manner.CLEAR
+        assert line.open() is None
+        good = line.ask(what)
+        assert isinstance(good, Answer)
+        assert good.values == bytes.fromhex("0001 0002 0003")
+        assert server.connections == connections
+
+
+def test_a_serial_server_that_starts_anew_is_a_line_that_is_down_and_opens_again() -> None:
+    with (
+        Rs485(units=(1,), baud=115200) as wire,
+        SerialServer(wire.device) as server,
+        opened(line_of(bus := rtu_over_tcp(server.port))) as line,
+    ):
+        what = question(bus, 1, HOLDING)
+        assert isinstance(line.ask(what), Answer)
+        server.reset()
+        answer = line.ask(what)
+        assert isinstance(answer, NoAnswer)
+        assert answer.failure is Failure.LINE_DOWN
+        assert line.open() is None
+        assert isinstance(line.ask(what), Answer)
+
+
+def test_a_connection_to_a_serial_server_that_says_nothing_for_long_is_made_anew() -> None:
+    with Rs485(units=(1,), baud=115200) as wire, SerialServer(wire.device) as server:
+        line = line_of(bus := rtu_over_tcp(server.port, timeout_ms=30))
+        server.fault = Manner.MUTE
+        for _ in range(4):
+            assert line.open() is None
+            line.ask(question(bus, 1, HOLDING))
+        line.close()
+        assert server.connections == 2
+
+
+def test_an_acknowledge_is_busy_too() -> None:
+    with Plant() as plant, opened(line_of(tcp(plant[0].port))) as line:
+        plant[0].fault, plant[0].exception = Fault.EXCEPTION, 5
+        answer = line.ask(question(tcp(1), 1, HOLDING))
+        assert isinstance(answer, NoAnswer)
+        assert (answer.failure, answer.exception) == (Failure.BUSY, 5)
 
 
 def test_a_late_serial_answer_is_not_taken_for_the_next_units() -> None:

@@ -19,6 +19,12 @@ def rtu(device: str, *, baud: int = 19200, timeout_ms: int = 200, period_ms: int
     return Bus(name="line", kind=BusKind.MODBUS_RTU, port=port, timeout_ms=timeout_ms, period_ms=period_ms)
 
 
+def rtu_over_tcp(port: int, *, baud: int = 19200, timeout_ms: int = 200, period_ms: int = 1000) -> Bus:
+    """A line behind a transparent serial server."""
+    where = TcpPort(host="127.0.0.1", port=port, baud=baud)
+    return Bus(name="line", kind=BusKind.MODBUS_RTU, port=where, timeout_ms=timeout_ms, period_ms=period_ms)
+
+
 def point(
     name: str,
     address: int,

@@ -36,6 +36,9 @@ class Noise(Enum):
     CHATTER = "noise instead of an answer"
     BUSY = "busy"
     TRUNCATED = "truncated"
+    TWICE = "the answer twice"
+    STAMMERS = "its first byte twice"
+    SHORT = "2 bytes to a 3-register read"
 
 
 def crc16(frame: bytes) -> bytes:
@@ -123,29 +126,26 @@ class Rs485:
         answer = self._frame(unit, request)
         time.sleep(len(answer) * self._byte_s)
         os.write(self._near, answer)
-        unit.answered += unit.fault in {Noise.NONE, Noise.WRAPPED, Noise.GLITCH}
+        unit.answered += unit.fault in {Noise.NONE, Noise.WRAPPED, Noise.GLITCH, Noise.TWICE, Noise.STAMMERS}
 
     def _frame(self, unit: Rs485Unit, request: bytes) -> bytes:
         number, function, address, count = struct.unpack(">BBHH", request[:6])
+        if unit.fault is Noise.BUSY:
+            return self._checked(bytes((number, function | 0x80, 6)))
         values = struct.pack(f">{count}H", *(unit.registers.get(address + at, 0) for at in range(count)))
-        match unit.fault:
-            case Noise.BUSY:
-                return self._checked(bytes((number, function | 0x80, 6)))
-            case Noise.WRONG_UNIT:
-                number += 1
-            case Noise.WRONG_LENGTH:
-                values = values + b"\x12\x34"
-            case Noise.CHATTER:
-                return bytes(range(100, 140))
+        wrong_values = {Noise.WRONG_LENGTH: values + b"\x12\x34", Noise.SHORT: values[:2]}
+        values = wrong_values.get(unit.fault, values)
+        number += unit.fault is Noise.WRONG_UNIT
         answer = self._checked(bytes((number, function, len(values))) + values)
-        match unit.fault:
-            case Noise.BAD_CRC:
-                return answer[:-1] + bytes((answer[-1] ^ 0xFF,))
-            case Noise.WRAPPED:
-                return b"\0" + answer + b"\0"
-            case Noise.TRUNCATED:
-                return answer[:-4]
-        return answer
+        wrong_answers = {
+            Noise.CHATTER: bytes(range(100, 140)),
+            Noise.BAD_CRC: answer[:-1] + bytes((answer[-1] ^ 0xFF,)),
+            Noise.WRAPPED: b"\0" + answer + b"\0",
+            Noise.TRUNCATED: answer[:-4],
+            Noise.TWICE: answer + answer,
+            Noise.STAMMERS: answer[:1] + answer,
+        }
+        return wrong_answers.get(unit.fault, answer)
 
     @staticmethod
     def _checked(frame: bytes) -> bytes:
