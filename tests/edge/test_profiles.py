@@ -225,3 +225,11 @@ def test_every_plc_family_is_documented_with_all_its_registers() -> None:
 def _row(first: str) -> str:
     (row,) = [row for row in TEXT.splitlines() if row.startswith(f"| `{first}`")]
     return row
+
+
+@pytest.mark.parametrize("name", ["generic_hydrant_pressure", "generic_electrical_fire", "generic_fire_transmitter"])
+def test_a_pattern_is_sound_documented_and_says_that_it_is_none(name: str) -> None:
+    text = (OURS / f"{name}.toml").read_text(encoding="utf-8")
+    assert load_profile(OURS / f"{name}.toml").vendor == "generic"
+    assert "another id" in text
+    assert f"| `{name}` |" in TEXT
