@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.codecs.dlt698 import describe
+from edge_agent.codecs.dlt698 import Server, describe
 from edge_agent.config.load import Bus, Keep, Machine, Parity
 from edge_agent.config.profiles import OURS, Item, PointKind, load_profile
 from edge_agent.config.sections import BusKind, SerialPort, TcpPort
 from edge_agent.drivers import driver_of
-from edge_agent.drivers.dlt698 import ANEW_MS, BLOCKS_LIMIT, OBJECTS_LIMIT, Dlt698Asker, asker_of, line_of, line_time_s
+from edge_agent.drivers.dlt698 import ANEW_MS, OBJECTS_LIMIT, Dlt698Asker, asker_of, line_of, line_time_s
+from edge_agent.drivers.dlt698_line import BLOCKS_LIMIT, Identity, identity_of
 from edge_agent.drivers.driver import Exchange
 from edge_agent.drivers.serial_line import SerialLine
 from evidence.bodies import Failure
@@ -328,3 +329,29 @@ def test_a_profile_of_one_s_own_may_name_any_object(meter: Meter698, tmp_path: P
     assert here.ask().values == (4, 2)
     here.line.close()
     assert machine.points[0].kind is PointKind.COUNTER
+
+
+def test_the_only_meter_on_a_line_says_who_it_is_without_being_known(asked: Asked) -> None:
+    said = identity_of(asked.line)
+    known = Identity(address=ADDRESS, meter_number="112233445566", asset_number="SGCM001" + "0" * 25)
+    assert said == known
+    assert identity_of(asked.line, Server(digits=ADDRESS)) == known
+    del asked.meter.objects[0x41030200]
+    asked.meter.objects[0x40020200] = b"\x09\x00"
+    assert identity_of(asked.line) == Identity(address=ADDRESS, meter_number=None, asset_number=None)
+
+
+def test_a_line_without_a_meter_says_nothing_about_it(asked: Asked) -> None:
+    asked.meter.fault = Fault698.DEAD
+    assert identity_of(asked.line) is Failure.SILENT
+    asked.meter.fault = Fault698.NONE
+    assert identity_of(asked.line, Server(digits="000000000009")) is Failure.SILENT
+    asked.line.close()
+    assert identity_of(asked.line) is Failure.LINE_DOWN
+
+
+def test_a_meter_whose_blocks_make_no_sense_is_asked_one_by_one(asked: Asked) -> None:
+    asked.meter.block_of, asked.meter.fault = 1, Fault698.BLOCK_TWICE
+    first = asked.ask()
+    assert (first.failure, first.again) == (Failure.GARBLED, True)
+    assert asked.values(asked.ask(1000)) == DECODED
