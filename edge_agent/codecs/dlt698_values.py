@@ -1,8 +1,9 @@
 """From a DL/T 698.45 meter's answer to integers with decimals. Pure.
 
 value = round(raw * what one count is worth in the point's unit * 10**decimals). Where `dlt698_items` knows the object,
-that worth is the standard's; elsewhere the raw integer is taken to have the point's decimals already. None where the
-meter says "no value": null, all ones, the ends of a signed range, an unset date, or a number no statement could carry.
+that worth is the standard's, times the profile's scale; elsewhere the raw integer, times that scale, has the point's
+decimals already. None where the meter says "no value": null, all ones, the ends of a signed range, an unset date, or a
+number no statement could carry.
 
 A clock is in seconds since 1970, the meter's own time taken as China's (UTC+8), where all such meters are set to it.
 A number of digits (address, meter number) is that number. An event's value is how often it happened, in all.
@@ -48,11 +49,11 @@ def worth_of(point: Item) -> Fraction:
     """What one raw count is in the last decimal of the point. Raises ValueError when the unit does not fit."""
     item = item_of(point.item)
     if item is None:
-        return Fraction(1)
+        return point.scale
     worth = item.worth_in(point.unit)
     if worth is None:
         raise ValueError(f"{point.item} is {item.name} in {item.unit or 'no unit'}, not in {point.unit}")
-    return worth * Fraction(10) ** point.decimals
+    return worth * point.scale * Fraction(10) ** point.decimals
 
 
 def _picked(data: Data, element: int | None) -> Data | None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from edge_agent.codecs.dlt645_frame import Edition
 from edge_agent.codecs.dlt645_values import decoder_of
+from edge_agent.codecs.dlt698_values import value_of
 from edge_agent.codecs.gb26875_names import ANALOGUES
 from edge_agent.config.plc import PLCS, RegisterError, place_of
 from edge_agent.config.points import (
@@ -217,15 +218,16 @@ REGISTER: Final = (
 
 
 _ELEMENT: Final = Key(name="element", kind=Whole(1, 64), default=None)
+_SCALE: Final = Key(name="scale", kind=_Factor(), default=1)
 _DIGITS: Final = (
     Key(name="digits", kind=Text("X for a digit, as in XXXXXX.XX", re.compile(r"X{1,12}(\.X{1,8})?")), default=None),
     Key(name="signed", kind=Flag(), default=False),
-    Key(name="scale", kind=_Factor(), default=1),
+    _SCALE,
 )
 ITEMS: Final = {
     Protocol.DLT645_2007: (*POINT, Key(name="di", kind=_hexadecimal(8), inside="item"), _ELEMENT, *_DIGITS),
     Protocol.DLT645_1997: (*POINT, Key(name="di", kind=_hexadecimal(4), inside="item"), _ELEMENT, *_DIGITS),
-    Protocol.DLT698_45: (*POINT, Key(name="oad", kind=_hexadecimal(8), inside="item"), _ELEMENT),
+    Protocol.DLT698_45: (*POINT, Key(name="oad", kind=_hexadecimal(8), inside="item"), _ELEMENT, _SCALE),
 }
 """The keys of a point where the protocol numbers what can be asked."""
 COMPONENT: Final = (
@@ -299,6 +301,12 @@ def _item(reader: Reader, table: dict[str, Any], protocol: Protocol, where: str)
         except ValueError as wrong:
             wanted = "a number in the point's unit, one element of a block, or its maker's digits"
             reader.complain(f"{where}.di", str(wrong), wanted)
+            return None
+    elif protocol is Protocol.DLT698_45:
+        try:
+            value_of(point)
+        except ValueError as wrong:
+            reader.complain(f"{where}.unit", str(wrong), "the object's unit, or one that it can be had in")
             return None
     return point
 

@@ -1,3 +1,6 @@
+from fractions import Fraction
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,11 +9,15 @@ from edge_agent.codecs.dlt698_data import Reader, read_data
 from edge_agent.codecs.dlt698_values import VALUE_LIMIT, value_of
 from edge_agent.codecs.errors import FrameError
 from edge_agent.config.profiles import OURS, Item, PointKind, Protocol, known_profiles, load_profile
+from edge_agent.config.schema import ConfigurationError
 from tests.world import dlt698_meter as world
 
 
-def point(oad: str, *, element: int | None = None, unit: str = "1", decimals: int = 0) -> Item:
-    return Item(name="point", item=oad, element=element, unit=unit, decimals=decimals, kind=PointKind.GAUGE)
+def point(oad: str, *, element: int | None = None, unit: str = "1", decimals: int = 0, scale: int = 1) -> Item:
+    gauge = PointKind.GAUGE
+    return Item(
+        name="point", item=oad, element=element, unit=unit, decimals=decimals, kind=gauge, scale=Fraction(scale)
+    )
 
 
 def value(said: bytes, where: Item) -> int | None:
@@ -34,6 +41,7 @@ TARIFFS = world.array(world.u32(123456), world.u32(1), world.u32(0xFFFFFFFF))
         (world.array(world.u16(0xFFFF)), point("20000200", element=1, unit="V", decimals=1), None),
         (world.i32(-4987), point("20010201", unit="A", decimals=3), -4987),
         (world.i32(-4987), point("20010201", unit="mA"), -4987),
+        (world.i32(-4987), point("20010201", unit="A", decimals=2, scale=40), -19948),
         (world.i32(-34567), point("20040201", unit="W"), -3457),
         (world.i32(34567), point("20040201", unit="kW", decimals=3), 3457),
         (world.i32(0x7FFFFFFF), point("20040201", unit="W"), None),
@@ -72,6 +80,14 @@ def test_what_a_meter_says_becomes_the_point_s_integer(said: bytes, where: Item,
 def test_a_unit_that_does_not_fit_the_object_is_refused(oad: str, unit: str) -> None:
     with pytest.raises(ValueError, match=f"not in {unit}"):
         value_of(point(oad, unit=unit))
+
+
+def test_a_profile_whose_unit_does_not_fit_is_complained_of(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    head = 'id = "mine"\nprotocol = "dlt698.45"\nvendor = "v"\nmodel = "m"\nsource = ["s"]\n[[point]]\nname = "u"\n'
+    file.write_text(head + 'oad = "20000201"\nunit = "A"\ndecimals = 1\nkind = "gauge"\n')
+    with pytest.raises(ConfigurationError, match="20000201 is voltage in V, not in A"):
+        load_profile(file)
 
 
 def test_every_point_of_our_profiles_fits_its_object() -> None:
