@@ -37,7 +37,7 @@ LIKELY_RECORDS: Final = 5
 
 def line_of(bus: Bus) -> SerialLine:
     """See Driver."""
-    return SerialLine(bus.port, bus.timeout_ms)
+    return SerialLine(bus.wire, bus.timeout_ms)
 
 
 def asker_of(machine: Machine, line: driver.Line) -> "Dlt645Asker":
@@ -50,7 +50,7 @@ def line_time_s(machine: Machine) -> float:
     edition = edition_of(machine.bus)
     frame = WAKES + SHORTEST + edition.di_bytes
     questions = _questions(edition, dict(enumerate(_items(machine))))
-    return sum((2 * frame + what.data_bytes) * machine.bus.port.byte_s + TURNAROUND_S for what in questions)
+    return sum((2 * frame + what.data_bytes) * machine.bus.wire.byte_s + TURNAROUND_S for what in questions)
 
 
 def edition_of(bus: Bus) -> Edition:
@@ -106,7 +106,8 @@ class Dlt645Asker:
             frames += found.frames
             if isinstance(found, Answer):
                 answered.append(what)
-                failure = failure or _taken(what, found.data, values)
+                missing = _taken(what, found.data, values)
+                failure = failure or missing
                 continue
             failure = failure or found.failure
             if found.failure is not Failure.REFUSED:
