@@ -1,14 +1,17 @@
 """The one TOML file of a box, checked completely: after `load`, every name resolves and every number is in range."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.clock import CatchUp
-from edge_agent.config.profiles import Parity, Point, Profile, Protocol, known_profiles, load_profile
+from edge_agent.config.points import POINTS_LIMIT, ByteOrder, Input, Limits, Point, Protocol
+from edge_agent.config.profiles import Parity, Profile, known_profiles, load_profile, read_points
 from edge_agent.config.schema import Complaint, ConfigurationError, Near, Reader, closest, shown
 from edge_agent.config.sections import (
     ADDRESSES,
@@ -29,11 +32,16 @@ from edge_agent.config.sections import (
     Bus,
     BusKind,
     Camera,
+    ChipPort,
     Machine,
     Pace,
+    Port,
+    RecordingPort,
     SerialPort,
     TcpPort,
     Uplink,
+    agent_port,
+    lined,
 )
 from evidence.bodies import Keep
 from evidence.judge import Threshold
@@ -52,6 +60,10 @@ __all__ = [
     "Uplink",
     "load",
 ]
+
+
+OWN: Final = "box.toml"
+"""In place of a profile's id where a machine has points of its own and no profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +161,28 @@ class _Builder:
             values = self._reader.section(table, keys, where)
             port = None if values is None else self._port(where, values)
             if values is not None and port is not None:
-                named = {key: values[key] for key in ("name", "kind", "period_ms", "timeout_ms")}
-                buses.append(Bus(**named, port=port))
+                named = {key: values[key] for key in ("name", "kind", "period_ms")}
+                buses.append(Bus(**named, timeout_ms=values.get("timeout_ms", 0), port=port))
         self._distinct("bus", "name", (bus.name for bus in buses))
         ports = (bus.port.device if isinstance(bus.port, SerialPort) else str(bus.port) for bus in buses)
-        self._distinct("bus", "host and port, or device", ports)
+        self._distinct("bus", "host and port, device, chip or file", ports)
         return tuple(buses)
 
-    def _port(self, where: str, values: dict[str, Any]) -> TcpPort | SerialPort | None:
+    def _port(self, where: str, values: dict[str, Any]) -> Port | None:
+        match values["kind"]:
+            case BusKind.DIGITAL:
+                return ChipPort(chip=values["chip"])
+            case BusKind.REPLAY:
+                return RecordingPort(file=values["file"], loop=values["loop"])
+            case BusKind.MTCONNECT:
+                try:
+                    return agent_port(values["url"], sampled=values["sampled"])
+                except ValueError:
+                    self._reader.complain(f"{where}.url", shown(values["url"]), "a port from 1 to 65535")
+                    return None
+        return self._wire(where, values)
+
+    def _wire(self, where: str, values: dict[str, Any]) -> TcpPort | SerialPort | None:
         host, device = values["host"], values.get("device")
         if (host is None) == (device is None):
             found = "neither" if host is None else "both"
@@ -178,8 +204,7 @@ class _Builder:
             if machine is not None:
                 machines.append(machine)
         self._distinct("machine", "name", (machine.name for machine in machines))
-        places = (f"{machine.bus.name}, {_kind_of(machine)}s, unit {machine.unit}" for machine in machines)
-        self._distinct("machine", "bus and unit", places)
+        self._distinct("machine", "bus and unit", (place for machine in machines for place in _places(machine)))
         return tuple(machines)
 
     def _machine(
@@ -187,17 +212,17 @@ class _Builder:
     ) -> Machine | None:
         reader = self._reader
         bus = self._bus_of(where, table, buses)
-        protocol = bus.kind.protocol if bus else Protocol.MODBUS
+        protocol = (bus.kind.protocol if bus else None) or Protocol.MODBUS
         keys = (*MACHINE, ADDRESSES[protocol], *MACHINE_ALSO.get(protocol, ()))
-        values = reader.section(table, keys, where, also=("run_state",))
+        values = reader.section(table, keys, where, also=("run_state", "point"))
         rule = self._run_state(where, table)
-        profile = None if values is None else profiles.get(where, values["profile"])
+        profile = None if values is None else self._profile(where, values, table, protocol, profiles)
         if values is None or bus is None or profile is None:
             return None
         if bus.kind is BusKind.MODBUS_RTU and not 1 <= values["unit"] <= 247:  # noqa: PLR2004
             reader.complain(f"{where}.unit", str(values["unit"]), "1 to 247 on a serial line")
-        if profile.protocol is not bus.kind.protocol:
-            found, wanted = f"{profile.id} for {profile.protocol.value}", f"a profile for {bus.kind.protocol.value}"
+        if bus.kind.protocol not in {None, profile.protocol}:
+            found, wanted = f"{profile.id} for {profile.protocol.value}", f"a profile for {protocol.value}"
             reader.complain(f"{where}.profile", found, f"{wanted}, which the bus {bus.name} speaks")
         period_ms = values["period_ms"] or bus.period_ms
         points = self._points(where, values["points"], profile)
@@ -206,14 +231,48 @@ class _Builder:
             title=values["title"],
             stream=f"{values['stream_kind']}/{values['name']}",
             bus=bus,
-            unit=values["unit"],
+            unit="" if values["unit"] is None else values["unit"],
             profile=profile,
             points=points,
             period_ms=period_ms,
             keep=keep if values["keep"] is None else values["keep"],
             run_state=self._threshold(where, rule, points, period_ms) if rule else None,
             silent_after_ms=values.get("silent_after_ms"),
+            plc=values.get("plc"),
         )
+
+    def _profile(
+        self, where: str, values: dict[str, Any], table: dict[str, Any], protocol: Protocol, profiles: "_Profiles"
+    ) -> Profile | None:
+        """The profile that is named, with the points that the machine has of its own; these alone make one as well."""
+        reader, named = self._reader, values["profile"]
+        tables = reader.tables(table, "point", at_most=POINTS_LIMIT)
+        profile = None if named is None else profiles.get(where, named)
+        if named is None and not tables:
+            reader.complain(
+                f"{where}.profile", "missing", "a profile, or [[machine.point]] tables of the machine's own"
+            )
+        if not tables or (named is not None and profile is None):
+            return profile
+        plc = values.get("plc") or (profile.plc if profile else None)
+        head = {
+            "protocol": protocol,
+            "plc": plc,
+            "function": None,
+            "word_order": None,
+            "byte_order": ByteOrder.HIGH_FIRST,
+        }
+        limits = profile.limits if profile else Limits()
+        own = read_points(reader, tables, head, limits, within=f"{where}.")
+        if profile is None:
+            digest = sha256(json.dumps(tables, sort_keys=True, default=str).encode()).digest()
+            what = "own points"
+            return Profile(id=OWN, protocol=protocol, vendor=what, model=what, points=own, sha256=digest)
+        for twice in sorted({point.name for point in own} & {point.name for point in profile.points}):
+            reader.complain(f"{where}.point[{twice}].name", f"a name of the profile {profile.id}", "a name of its own")
+        if len(own) + len(profile.points) > POINTS_LIMIT:
+            reader.complain(f"{where}.point", f"{len(own)} beside the profile's", f"at most {POINTS_LIMIT} together")
+        return replace(profile, points=profile.points + own)
 
     def _bus_of(self, where: str, table: dict[str, Any], buses: dict[str, Bus]) -> Bus | None:
         name = table.get("bus")
@@ -326,8 +385,13 @@ class _Profiles:
             return None
 
 
-def _kind_of(machine: Machine) -> str:
-    return machine.stream.partition("/")[0]
+def _places(machine: Machine) -> Iterable[str]:
+    """What two machines may not share."""
+    if machine.bus.kind is BusKind.DIGITAL:  # the kernel gives a line to one asker
+        return (
+            f"{machine.bus.name}, line {lined(point, machine)}" for point in machine.points if isinstance(point, Input)
+        )
+    return (f"{machine.bus.name}, {machine.stream.partition('/')[0]}s, unit {machine.unit}",)
 
 
 def _watts(milliwatts: int) -> str:

@@ -7,6 +7,8 @@ from enum import Enum, IntEnum
 from fractions import Fraction
 from typing import Final
 
+from edge_agent.codecs.mtconnect import Category
+
 REGISTERS_LIMIT: Final = 125
 """Registers of one read (MODBUS Application Protocol V1.1b3, 6.3 and 6.4)."""
 BITS_LIMIT: Final = 2000
@@ -17,7 +19,7 @@ POINTS_LIMIT: Final = 128
 """Points of one device: a statement has at most 512 columns, and a point kept per minute takes four."""
 
 UNITS: Final = (
-    *("W", "kW", "VA", "var", "V", "A", "mA", "Hz", "deg", "Wh", "VAh", "varh"),
+    *("W", "kW", "VA", "var", "V", "A", "mA", "Hz", "deg", "Wh", "VAh", "varh", "rpm"),
     *("ms", "s", "min", "h", "degC", "kPa", "m", "m/s", "m3", "m3/min", "L/s", "kg", "pct", "1", "raw"),
 )
 """What a value may be counted in; `1` has no unit, `raw` is a register whose factor is not known."""
@@ -31,6 +33,8 @@ class Protocol(Enum):
     DLT645_1997 = "dlt645-1997"
     DLT698_45 = "dlt698.45"
     GB26875_3 = "gb26875.3"
+    DIGITAL = "digital"
+    MTCONNECT = "mtconnect"
 
 
 class Function(IntEnum):
@@ -189,6 +193,43 @@ class Component(Point):
     """The kind of value: table 6 of the standard, or a maker's own from 128 on."""
     scale: Fraction | None = None
     """What one count is worth in `unit`; None for a state."""
+
+
+class Bias(Enum):
+    """What the chip itself ties an open input to."""
+
+    AS_IS = "as_is"
+    PULL_UP = "pull_up"
+    PULL_DOWN = "pull_down"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input(Point):
+    """A digital input: a state is its level, 0 or 1; a counter counts its pulses, each worth `pulse` in `unit`."""
+
+    line: int | str
+    """Its number, counted from the machine's `first_line`, or the name that the chip has for it."""
+    active_low: bool = False
+    """Whether low counts as 1, so that a pulse begins where the line falls."""
+    bias: Bias = Bias.AS_IS
+    debounce_ms: int = 0
+    pulse: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataItem(Point):
+    """A data item of an MTConnect agent: integer = round(number * scale * 10**decimals), or the word's in `states`."""
+
+    category: Category
+    data_item: str | None = None
+    """Its id, or its name."""
+    type: str | None = None
+    """In place of it: the type of which the device has one, such as EXECUTION."""
+    sub_type: str | None = None
+    states: tuple[tuple[str, int], ...] = ()
+    """Of an event: what its words count as. Empty where it is a number."""
+    scale: Fraction = Fraction(1)
 
 
 def registers_of(points: Iterable[Point]) -> tuple[Register, ...]:

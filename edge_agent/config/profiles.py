@@ -15,15 +15,19 @@ from edge_agent.codecs.dlt645_frame import Edition
 from edge_agent.codecs.dlt645_values import decoder_of
 from edge_agent.codecs.dlt698_values import value_of
 from edge_agent.codecs.gb26875_names import ANALOGUES
+from edge_agent.codecs.mtconnect import Category
 from edge_agent.config.plc import PLCS, RegisterError, place_of
 from edge_agent.config.points import (
     BITS_LIMIT,
     POINTS_LIMIT,
     REGISTERS_LIMIT,
     UNITS,
+    Bias,
     ByteOrder,
     Component,
+    DataItem,
     Function,
+    Input,
     Item,
     Limits,
     Point,
@@ -55,6 +59,7 @@ __all__ = [
     "LIMITS",
     "NAME",
     "OURS",
+    "PLC",
     "POINT",
     "POINTS_LIMIT",
     "PROFILE",
@@ -86,6 +91,8 @@ __all__ = [
 OURS: Final = Path(__file__).parents[1] / "profiles"
 """The folder of the profiles that come with the program."""
 
+WORDS_LIMIT: Final = 64
+"""Words of one state."""
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
 
@@ -147,17 +154,66 @@ def load_profile(file: Path) -> Profile:
 class _Factor:
     """An exact factor other than 0."""
 
-    wanted: str = "a number other than 0 between -1000000 and 1000000"
+    wanted: str = 'a number other than 0 between -1000000 and 1000000, or a fraction such as "1/3600"'
 
     def take(self, found: object, near: Near) -> Fraction:
         """See schema.Kind."""
         del near
+        if isinstance(found, str) and re.fullmatch(r"-?[1-9][0-9]{0,6}/[1-9][0-9]{0,6}", found):
+            return Fraction(found)
         if isinstance(found, bool) or not isinstance(found, int | Decimal):
             raise UnfitError(shown(found))
         factor = Decimal(found)
         if not factor.is_finite() or not 0 < abs(factor) <= 1_000_000:  # noqa: PLR2004
             raise UnfitError(shown(found))
         return Fraction(factor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pulse:
+    """What one pulse is worth, as the meter's plate says it: an amount, its unit, and of how many pulses."""
+
+    wanted: str = 'what pulses are worth, such as "1 kWh/1000", "10 L" or "1"'
+
+    def take(self, found: object, near: Near) -> tuple[Fraction, str | None]:
+        """See schema.Kind. The unit is None where it is the point's."""
+        del near
+        fits = _PULSE.fullmatch(found) if isinstance(found, str) else None
+        if fits is None:
+            raise UnfitError(shown(found))
+        amount = Fraction(fits[1])
+        if not 0 < amount <= 1_000_000:  # noqa: PLR2004
+            raise UnfitError(shown(found))
+        return amount / int(fits[3] or 1), fits[2]
+
+
+_PULSE: Final = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(?: ([A-Za-z][A-Za-z0-9]{0,4}))?(?:/([1-9][0-9]{0,6}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a chip."""
+
+    wanted: str = "a whole number from 0 to 1023, or the name of a line"
+
+    def take(self, found: object, near: Near) -> int | str:
+        """See schema.Kind."""
+        number, name = Whole(0, 1023), Text(pattern=re.compile(r"[^\s]{1,40}"))
+        return name.take(found, near) if isinstance(found, str) else number.take(found, near)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What words count as."""
+
+    wanted: str = f"a table of 1 to {WORDS_LIMIT} words, each with a whole number from 0 to 65535"
+
+    def take(self, found: object, near: Near) -> tuple[tuple[str, int], ...]:
+        """See schema.Kind."""
+        if not isinstance(found, dict) or not 1 <= len(found) <= WORDS_LIMIT:
+            raise UnfitError(shown(found))
+        word, number = Text(pattern=re.compile(r".{1,40}")), Whole(0, 0xFFFF)
+        return tuple((word.take(key, near), number.take(value, near)) for key, value in found.items())
 
 
 def choice_of(options: Iterable[Enum]) -> Choice:
@@ -172,7 +228,7 @@ def _hexadecimal(digits: int) -> Text:
 
 NAME: Final = Text("a name of a to z, 0 to 9 and _, at most 40 long", re.compile(r"[a-z][a-z0-9_]{0,39}"))
 
-_PLC: Final = Choice({name: name for name in PLCS})
+PLC: Final = Choice({name: name for name in PLCS})
 
 PROFILE: Final = (
     Key(name="id", kind=NAME),
@@ -180,7 +236,7 @@ PROFILE: Final = (
     Key(name="model", kind=Text()),
     Key(name="protocol", kind=choice_of(Protocol), default="modbus"),
     Key(name="function", kind=choice_of(Function), default=None),
-    Key(name="plc", kind=_PLC, default=None),
+    Key(name="plc", kind=PLC, default=None),
     Key(name="word_order", kind=choice_of(WordOrder), default=None),
     Key(name="byte_order", kind=choice_of(ByteOrder), default="high_first"),
     Key(name="source", kind=ListOf(Text(), 1, 20)),
@@ -240,6 +296,25 @@ COMPONENT: Final = (
     Key(name="scale", kind=_Factor(), default=None),
 )
 """The keys of a point of a fire alarm transmitter."""
+INPUT: Final = (
+    *POINT,
+    Key(name="line", kind=_Line()),
+    Key(name="active_low", kind=Flag(), default=False),
+    Key(name="bias", kind=choice_of(Bias), default="as_is"),
+    Key(name="debounce_ms", kind=Whole(0, 1000), default=None),
+    Key(name="pulse", kind=_Pulse(), default=None),
+)
+"""The keys of a digital input."""
+DATA_ITEM: Final = (
+    *POINT,
+    Key(name="category", kind=choice_of(Category)),
+    Key(name="data_item", kind=Text(), default=None),
+    Key(name="type", kind=Text("a type such as EXECUTION", re.compile(r"[A-Z][A-Z0-9_]{0,59}")), default=None),
+    Key(name="sub_type", kind=Text("a sub-type such as ACTUAL", re.compile(r"[A-Z][A-Z0-9_]{0,59}")), default=None),
+    Key(name="states", kind=_Words(), default=None),
+    Key(name="scale", kind=_Factor(), default=1),
+)
+"""The keys of a data item of MTConnect."""
 
 
 def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | None:
@@ -280,6 +355,10 @@ def read_points(
                 points.append(_register(reader, table, head, limits, where))
             case Protocol.GB26875_3:
                 points.append(_component(reader, table, where))
+            case Protocol.DIGITAL:
+                points.append(_input(reader, table, where))
+            case Protocol.MTCONNECT:
+                points.append(_data_item(reader, table, where))
             case protocol:
                 points.append(_item(reader, table, protocol, where))
     names = [point.name for point in points if point]
@@ -348,6 +427,64 @@ _WORTH: Final = {
 """How many of the second unit one of the first is: units of GB/T 26875.3 and of points."""
 
 
+DEBOUNCE_MS: Final = {PointKind.STATE: 0, PointKind.COUNTER: 10}
+"""An S0 pulse lasts 30 ms at least (EN 62053-31), and a contact stops bouncing long before."""
+
+
+def _input(reader: Reader, table: dict[str, Any], where: str) -> Input | None:
+    values = reader.section(table, INPUT, where)
+    if values is None:
+        return None
+    if values["kind"] is PointKind.GAUGE:
+        reader.complain(f"{where}.kind", '"gauge"', '"state" for a level, "counter" for pulses')
+        return None
+    if values["debounce_ms"] is None:
+        values["debounce_ms"] = DEBOUNCE_MS[values["kind"]]
+    amount, unit = values.pop("pulse") or (Fraction(1), None if values["unit"] in {"1", "raw"} else "")
+    worth = Fraction(1) if unit in {None, values["unit"]} else _PULSES.get((unit, values["unit"]))
+    if values["kind"] is PointKind.STATE:
+        if "pulse" in table:
+            reader.complain(f"{where}.pulse", "there for a state", 'none, or kind = "counter"')
+            return None
+        worth = Fraction(1)
+    if worth is None:
+        found = f"in {unit}" if unit else "missing"
+        reader.complain(f"{where}.pulse", found, f'what one pulse is worth in {values["unit"]}, such as "1 kWh/1000"')
+        return None
+    return Input(**values, pulse=amount * worth)
+
+
+_PULSES: Final = {
+    ("kWh", "Wh"): Fraction(1000),
+    ("kvarh", "varh"): Fraction(1000),
+    ("kVAh", "VAh"): Fraction(1000),
+    ("L", "m3"): Fraction(1, 1000),
+    ("t", "kg"): Fraction(1000),
+    ("g", "kg"): Fraction(1, 1000),
+}
+"""How many of the second unit one of the first is: units of plates and of points."""
+
+
+def _data_item(reader: Reader, table: dict[str, Any], where: str) -> DataItem | None:
+    values = reader.section(table, DATA_ITEM, where)
+    if values is None:
+        return None
+    before = len(reader.complaints)
+    values["states"] = values["states"] or ()
+    if (values["data_item"] is None) == (values["type"] is None):
+        found = "missing" if values["type"] is None else "beside type"
+        reader.complain(f"{where}.data_item", found, "an id, a name, or in place of it a type")
+    if values["states"] and (values["category"] is not Category.EVENT or values["scale"] != 1):
+        reader.complain(f"{where}.states", "there", "none but for the words of an EVENT, without a scale")
+    is_state = bool(values["states"]) or values["category"] is Category.CONDITION
+    if is_state is not (values["kind"] is PointKind.STATE):
+        wanted = '"state" for a CONDITION or words, else "gauge" or "counter"'
+        reader.complain(f"{where}.kind", shown(values["kind"].value), wanted)
+    elif is_state and values["decimals"]:
+        reader.complain(f"{where}.decimals", str(values["decimals"]), "0 for a state")
+    return DataItem(**values) if len(reader.complaints) == before else None
+
+
 def _register(
     reader: Reader, table: dict[str, Any], head: dict[str, Any], limits: Limits, where: str
 ) -> Register | None:
@@ -390,7 +527,7 @@ def _placed(reader: Reader, values: dict[str, Any], head: dict[str, Any], where:
     if values["address"] is not None or values["function"] is not None:
         reader.complain(f"{where}.register", f"{shown(register)} beside address or function", "one or the other")
     elif plc is None:
-        reader.complain(f"{where}.register", f"{shown(register)} without `plc`", "plc = " + _PLC.wanted)
+        reader.complain(f"{where}.register", f"{shown(register)} without `plc`", "plc = " + PLC.wanted)
     else:
         try:
             values["function"], values["address"] = place_of(plc, register)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from edge_agent.config import profiles
+from edge_agent.config.points import Input
 from edge_agent.config.profiles import Parity, Point, Profile, Protocol
-from edge_agent.config.schema import Choice, FileReference, Key, ListOf, Text, Thousandths, Whole
+from edge_agent.config.schema import Choice, FileReference, Flag, Key, ListOf, Text, Thousandths, Whole
 from evidence import bodies
 from evidence.bodies import Keep
 from evidence.judge import Threshold
@@ -26,7 +27,7 @@ NAME: Final = Text("a name of a to z, 0 to 9 and -, at most 40 long", bodies.NAM
 HOST: Final = Text("a host name or an address", re.compile(r"[A-Za-z0-9._:-]{1,200}"))
 PORT: Final = Whole(1, 0xFFFF)
 KEEP: Final = Choice({"minute": Keep.MINUTE, "every": Keep.EVERY})
-PERIOD: Final = Thousandths("0.05", "3600", "seconds")
+PERIOD: Final = Thousandths("0.05", "86400", "seconds")
 PIXELS: Final = Whole(0, 16384, "pixels")
 
 
@@ -122,10 +123,17 @@ class BusKind(Enum):
     DLT698_45 = "dlt698.45"
     GB26875_3 = "gb26875.3"
     """Fire alarm transmitters; the box listens, they come."""
+    DIGITAL = "digital"
+    """Inputs of a GPIO chip of this box."""
+    MTCONNECT = "mtconnect"
+    REPLAY = "replay"
+    """A recording, played; no measurement."""
 
     @property
-    def protocol(self) -> Protocol:
-        """What its devices' profiles are written for."""
+    def protocol(self) -> Protocol | None:
+        """What its devices' profiles are written for; None where any will do."""
+        if self is BusKind.REPLAY:
+            return None
         return Protocol.MODBUS if self in (BusKind.MODBUS_TCP, BusKind.MODBUS_RTU) else Protocol(self.value)
 
 
@@ -170,16 +178,63 @@ class SerialPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChipPort:
+    """A GPIO chip of this box."""
+
+    chip: str
+
+    def __str__(self) -> str:
+        return self.chip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPort:
+    """An MTConnect agent."""
+
+    host: str
+    port: int
+    path: str
+    """Before the device's name, or with it; without slashes at its ends."""
+    sampled: bool
+    """Whether all observations since the last asking are fetched, not only the newest."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/{self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPort:
+    """A recording that is played."""
+
+    file: Path
+    loop: bool
+    """Whether it begins again at its end."""
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+
+Port = TcpPort | SerialPort | ChipPort | AgentPort | RecordingPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bus:
     """One line with devices on it; one question at a time is on its way there."""
 
     name: str
     kind: BusKind
-    port: TcpPort | SerialPort
+    port: Port
     timeout_ms: int
     """How long an answer may take; on a serial line beyond the time that request and answer need on the wire. Where
-    the box listens: how long a connection may be quiet."""
+    the box listens: how long a connection may be quiet. 0 where nobody is waited for."""
     period_ms: int
+
+    @property
+    def wire(self) -> TcpPort | SerialPort:
+        """The port of a bus with bytes on a line; that it has one, its kind's keys see to."""
+        assert isinstance(self.port, TcpPort | SerialPort)  # noqa: S101  # BUS_KEYS
+        return self.port
 
 
 BUS_KIND: Final = (Key(name="kind", kind=profiles.choice_of(BusKind)),)
@@ -210,6 +265,22 @@ def _line_keys(timeout_s: str, *, baud: int, parity: str) -> tuple[Key, ...]:
     )
 
 
+_URL: Final = re.compile(
+    r"http://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,200})(?::([0-9]{1,5}))?((?:/[^\s/?#@]{1,80}){0,4})/?"
+)
+MTCONNECT_PORT: Final = 5000
+"""Where agents listen unless they are told otherwise."""
+
+
+def agent_port(url: str, *, sampled: bool) -> AgentPort:
+    """The agent that a bus's `url` names. Raises ValueError for a port that is none."""
+    fits = _URL.fullmatch(url)
+    port = int(fits[2] or MTCONNECT_PORT) if fits else 0
+    if fits is None or not 1 <= port <= 0xFFFF:  # noqa: PLR2004  # TCP
+        raise ValueError(f"{url} has no port from 1 to 65535")
+    return AgentPort(host=fits[1].strip("[]"), port=port, path=fits[3].strip("/"), sampled=sampled)
+
+
 BUS_KEYS: Final = {
     BusKind.MODBUS_TCP: _bus_keys("1", Key(name="host", kind=HOST), Key(name="port", kind=PORT, default=502)),
     BusKind.MODBUS_RTU: _line_keys("0.3", baud=9600, parity="N"),
@@ -221,6 +292,20 @@ BUS_KEYS: Final = {
         Key(name="host", kind=HOST, default="0.0.0.0"),  # noqa: S104  # transmitters come from outside
         Key(name="port", kind=PORT, default=26875),
         Key(name="idle_s", kind=Thousandths("1", "86400", "seconds"), default=600, inside="timeout_ms"),
+    ),
+    BusKind.DIGITAL: (
+        *_ANY_BUS,
+        Key(name="chip", kind=Text("a chip such as /dev/gpiochip0", re.compile(r"/[^\s]{1,150}"))),
+    ),
+    BusKind.MTCONNECT: _bus_keys(
+        "2",
+        Key(name="url", kind=Text('an address such as "http://192.168.1.60:5000/Mill-1"', _URL)),
+        Key(name="ask", kind=Choice({"current": False, "sample": True}), default="current", inside="sampled"),
+    ),
+    BusKind.REPLAY: (
+        *_ANY_BUS,
+        Key(name="file", kind=FileReference()),
+        Key(name="loop", kind=Flag(), default=False),
     ),
 }
 
@@ -234,15 +319,22 @@ class Machine:
     stream: str
     bus: Bus
     unit: int | str
-    """The Modbus unit id, or the address in digits as the device's protocol writes it."""
+    """The Modbus unit id, or the address as the device's protocol writes it; empty where it needs none."""
     profile: Profile
     points: tuple[Point, ...]
-    """What is asked, in the order of the file's `points`, or else the profile's."""
+    """What is asked, in the order of the file's `points`, or else the profile's and then the machine's own."""
     period_ms: int
     keep: Keep
     run_state: Threshold | None
     silent_after_ms: int | None = None
     """Of a transmitter that comes by itself: how long it may send nothing before it counts as silent."""
+    plc: str | None = None
+    """The family whose registers the machine's own points may name; the profile may name another for its points."""
+
+
+def lined(point: Input, machine: Machine) -> int | str:
+    """The line of a machine's digital input, as the chip has it."""
+    return point.line if isinstance(point.line, str) else point.line + cast("int", machine.unit)
 
 
 STREAM_KINDS: Final = ("machine", "meter", "fire")
@@ -255,19 +347,26 @@ ADDRESSES: Final = {
     Protocol.GB26875_3: Key(
         name="address", kind=Text("12 digits of 0 to 9 and A to F", re.compile(r"[0-9A-F]{12}")), inside="unit"
     ),
+    Protocol.DIGITAL: Key(name="first_line", kind=Whole(0, 1023), default=0, inside="unit"),
+    Protocol.MTCONNECT: Key(
+        name="device", kind=Text("a device's name or uuid", re.compile(r"[^\s/?#]{1,100}")), default=None, inside="unit"
+    ),
 }
 """How a device on a bus is told from the others there."""
 SILENT_AFTER: Final = Key(
     name="silent_after_s", kind=Thousandths("1", "86400", "seconds"), default=300, inside="silent_after_ms"
 )
-MACHINE_ALSO: Final = {Protocol.GB26875_3: (SILENT_AFTER,)}
+MACHINE_ALSO: Final = {
+    Protocol.GB26875_3: (SILENT_AFTER,),
+    Protocol.MODBUS: (Key(name="plc", kind=profiles.PLC, default=None),),
+}
 """Further keys of a machine that speaks this."""
 MACHINE: Final = (
     Key(name="name", kind=NAME),
     Key(name="title", kind=Text()),
     Key(name="stream_kind", kind=Choice({kind: kind for kind in STREAM_KINDS}), default="machine"),
     Key(name="bus", kind=NAME),
-    Key(name="profile", kind=profiles.NAME),
+    Key(name="profile", kind=profiles.NAME, default=None),
     Key(name="points", kind=ListOf(profiles.NAME, 1, profiles.POINTS_LIMIT, distinct=True), default=None),
     Key(name="period_s", kind=PERIOD, default=None, inside="period_ms"),
     Key(name="keep", kind=KEEP, default=None),

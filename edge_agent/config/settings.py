@@ -1,10 +1,22 @@
 """How a stream is measured, as it is signed into its chain: what a bank needs to decode and to judge again."""
 
 import re
+from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any, assert_never
 
-from edge_agent.config.points import ByteOrder, Component, Item, Point, Register
-from edge_agent.config.sections import Box, Bus, Camera, Machine, SerialPort, TcpPort
+from edge_agent.config.points import ByteOrder, Component, DataItem, Input, Item, Point, Register
+from edge_agent.config.sections import (
+    AgentPort,
+    Box,
+    Bus,
+    Camera,
+    ChipPort,
+    Machine,
+    RecordingPort,
+    SerialPort,
+    TcpPort,
+)
 
 
 def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
@@ -69,6 +81,12 @@ def _bus_settings(bus: Bus) -> dict[str, Any]:
             line: dict[str, Any] = {"host": host, "port": port} | ({} if baud is None else {"baud": baud})
         case SerialPort() as port:
             line = {"device": port.device, "baud": port.baud, "stopbits": port.stopbits, "parity": port.parity.value}
+        case ChipPort(chip=chip):
+            line = {"chip": chip}
+        case AgentPort(host=host, port=port, path=path, sampled=sampled):
+            line = {"host": host, "port": port, "path": path, "ask": "sample" if sampled else "current"}
+        case RecordingPort(file=file, loop=loop):
+            line = {"file": file.name, "loop": int(loop)}
         case never:
             assert_never(never)
     return line | {"kind": bus.kind.value, "name": bus.name, "timeout_ms": bus.timeout_ms}
@@ -83,26 +101,53 @@ def _point_settings(point: Point) -> dict[str, Any]:
     }
     match point:
         case Register():
-            settings |= {
-                "function": int(point.function),
-                "address": point.address,
-                "type": point.type.value,
-                "word_order": point.word_order.value,
-                "scale": [point.scale.numerator, point.scale.denominator],
-            }
-            if point.byte_order is not ByteOrder.HIGH_FIRST:
-                settings["byte_order"] = point.byte_order.value
-            if point.bits is not None:
-                settings["bits"] = list(point.bits)
+            return settings | _register_settings(point)
         case Component():
             keys = ("system_type", "system_address", "component_type", "component_address", "analogue")
-            settings |= {key: getattr(point, key) for key in keys if getattr(point, key) is not None}
+            settings |= _named(point, keys)
             if point.scale is not None:
-                settings["scale"] = [point.scale.numerator, point.scale.denominator]
+                settings["scale"] = _ratio(point.scale)
+        case Input():
+            settings |= _named(point, ("line", "debounce_ms"))
+            settings |= {"active_low": int(point.active_low), "bias": point.bias.value, "pulse": _ratio(point.pulse)}
+        case DataItem():
+            settings |= _named(point, ("data_item", "type", "sub_type")) | {"category": point.category.value}
+            settings |= {"states": dict(point.states)} if point.states else {"scale": _ratio(point.scale)}
         case Item():
-            settings |= {"item": point.item} | ({} if point.element is None else {"element": point.element})
-            if point.digits is not None:
-                settings |= {"digits": point.digits, "signed": int(point.signed)}
-            if point.scale != 1:
-                settings["scale"] = [point.scale.numerator, point.scale.denominator]
+            return settings | _item_settings(point)
     return settings
+
+
+def _register_settings(point: Register) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "function": int(point.function),
+        "address": point.address,
+        "type": point.type.value,
+        "word_order": point.word_order.value,
+        "scale": _ratio(point.scale),
+    }
+    if point.byte_order is not ByteOrder.HIGH_FIRST:
+        settings["byte_order"] = point.byte_order.value
+    if point.bits is not None:
+        settings["bits"] = list(point.bits)
+    if point.called is not None:
+        settings["register"] = point.called
+    return settings
+
+
+def _item_settings(point: Item) -> dict[str, Any]:
+    settings = {"item": point.item} | _named(point, ("element",))
+    if point.digits is not None:
+        settings |= {"digits": point.digits, "signed": int(point.signed)}
+    if point.scale != 1:
+        settings["scale"] = _ratio(point.scale)
+    return settings
+
+
+def _named(point: Point, keys: Iterable[str]) -> dict[str, Any]:
+    """Those of a point's attributes that are there."""
+    return {key: getattr(point, key) for key in keys if getattr(point, key) is not None}
+
+
+def _ratio(factor: Fraction) -> list[int]:
+    return [factor.numerator, factor.denominator]

@@ -14,6 +14,9 @@ DRIVERS: Final = {
     BusKind.DLT645_2007: "edge_agent.drivers.dlt645",
     BusKind.DLT645_1997: "edge_agent.drivers.dlt645",
     BusKind.DLT698_45: "edge_agent.drivers.dlt698",
+    BusKind.DIGITAL: "edge_agent.drivers.digital",
+    BusKind.MTCONNECT: "edge_agent.drivers.mtconnect",
+    BusKind.REPLAY: "edge_agent.drivers.replay",
     BusKind.GB26875_3: "edge_agent.drivers.fire",
 }
 

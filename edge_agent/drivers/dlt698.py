@@ -34,7 +34,7 @@ BUSY_DARS: Final = frozenset({2, 33})
 
 def line_of(bus: Bus) -> SerialLine:
     """See Driver."""
-    return SerialLine(bus.port, bus.timeout_ms)
+    return SerialLine(bus.wire, bus.timeout_ms)
 
 
 def asker_of(machine: Machine, line: driver.Line) -> "Dlt698Asker":
@@ -47,7 +47,7 @@ def line_time_s(machine: Machine) -> float:
     objects = len({point.item for point in machine.points if isinstance(point, Item)})
     requests = -(-objects // OBJECTS_LIMIT)
     octets = requests * (len(WAKING) + 2 * FRAME_BYTES) + objects * (4 + USUAL_OBJECT_BYTES)
-    return octets * machine.bus.port.byte_s + requests * TURNAROUND_S
+    return octets * machine.bus.wire.byte_s + requests * TURNAROUND_S
 
 
 class Dlt698Asker:

@@ -123,7 +123,7 @@ def line_of(bus: Bus, *, now_s: Callable[[], float] = stopwatch_s) -> Line:
     """The line of a bus, not yet open."""
     if bus.kind is BusKind.MODBUS_TCP and isinstance(bus.port, TcpPort):
         return TcpLine(bus.port, bus.timeout_ms, now_s=now_s)
-    return RtuLine(bus.port, bus.timeout_ms, now_s=now_s)
+    return RtuLine(bus.wire, bus.timeout_ms, now_s=now_s)
 
 
 class TcpLine:

@@ -187,6 +187,8 @@ TABLES = {
     "### `[[point]]` of a DL/T 645 meter": profiles.ITEMS[Protocol.DLT645_2007][len(profiles.POINT) :],
     "### `[[point]]` of a DL/T 698.45 meter": profiles.ITEMS[Protocol.DLT698_45][len(profiles.POINT) :],
     "### `[[point]]` of a fire alarm transmitter": profiles.COMPONENT[len(profiles.POINT) :],
+    "### `[[point]]` of digital inputs": profiles.INPUT[len(profiles.POINT) :],
+    "### `[[point]]` of MTConnect": profiles.DATA_ITEM[len(profiles.POINT) :],
 }
 
 
