@@ -34,6 +34,10 @@ class EventKind(IntEnum):
     """The device's own clock is off."""
     COUNTER = 10
     """An energy counter fell, or rose by more than can be."""
+    LOSS = 11
+    """What a device had to say was lost, or may have been, before it was fetched."""
+    STATE = 12
+    """A state came and went between two askings."""
 
 
 class Phase(IntEnum):
