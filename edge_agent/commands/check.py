@@ -16,7 +16,9 @@ from typing import Any, Final, TextIO
 
 from edge_agent.clock import Clock, clock_of
 from edge_agent.config.load import Bus, Config, ConfigurationError, Machine, load
-from edge_agent.config.sections import SerialPort
+from edge_agent.config.plc import PLCS
+from edge_agent.config.points import Register
+from edge_agent.config.sections import BusKind, SerialPort
 from edge_agent.config.settings import settings_of
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.driver import Asker, Exchange
@@ -54,7 +56,8 @@ def check(config: Config, clock: Clock) -> list[Finding]:
         machines = config.machines_on(bus)
         if isinstance(bus.port, SerialPort):
             found.append(_room_on(bus, machines))
-        found += _ask_bus(bus, machines, clock)
+        found += [finding for machine in machines for finding in _unproven(machine)]
+        found += [_listens(bus)] if bus.kind is BusKind.GB26875_3 else _ask_bus(bus, machines, clock)
     return found
 
 
@@ -185,6 +188,28 @@ def _room_on(bus: Bus, machines: Iterable[Machine]) -> Finding:
         return Finding(about=bus.name, exit_code=Exit.OK, says=says)
     says += "; name fewer points, lengthen period_s, or raise the baud rate of line and meters"
     return Finding(about=bus.name, exit_code=Exit.CONFIGURATION, says=says)
+
+
+def _unproven(machine: Machine) -> Iterable[Finding]:
+    """Points that are named as a PLC family names them whose addresses nobody has checked."""
+    named = any(isinstance(point, Register) and point.called for point in machine.points)
+    families = {plc for plc in (machine.plc, machine.profile.plc) if plc is not None and named}
+    for plc in sorted(families):
+        if not PLCS[plc].checked:
+            says = f"the addresses of {plc} come from one unproven source; compare the values with the PLC's own screen"
+            yield Finding(about=machine.stream, exit_code=Exit.OK, says=says)
+
+
+def _listens(bus: Bus) -> Finding:
+    """Transmitters are not heard here: what they send is confirmed once, and belongs into the spool."""
+    line = driver_of(bus).line_of(bus)
+    failure = line.open()
+    line.close()
+    if failure is None:
+        says = f"{bus.port} is free to listen on; transmitters are heard while the agent runs"
+        return Finding(about=bus.name, exit_code=Exit.OK, says=says)
+    says = f"cannot listen on {bus.port}: does the agent run, another program listen there, or is it no address here?"
+    return Finding(about=bus.name, exit_code=Exit.WRONG_OUT_THERE, says=says)
 
 
 def _ask_bus(bus: Bus, machines: Iterable[Machine], clock: Clock) -> Iterable[Finding]:

@@ -6,21 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_agent.clock import SystemClock
 from edge_agent.codecs.gb26875 import Frame
-from edge_agent.config.load import Keep, Machine
+from edge_agent.commands.check import check
+from edge_agent.config.load import Config, Keep, Machine, load
 from edge_agent.config.profiles import Component, PointKind, Profile, Protocol
 from edge_agent.config.sections import Bus, BusKind, TcpPort
+from edge_agent.config.settings import settings_of
 from edge_agent.drivers import driver_of, fire, fire_line
 from edge_agent.drivers.driver import Exchange
 from edge_agent.drivers.fire import EVENTS_AT_ONCE, FireAsker, asker_of, line_of
 from edge_agent.drivers.fire_events import SUBJECTS_LIMIT
 from edge_agent.drivers.fire_line import CHINA, CONNECTIONS_LIMIT, INBOX_LIMIT, FireLine
+from edge_agent.polling.poll import poll_bus
 from evidence.bodies import Event, EventKind, Events, Failure, Phase
+from evidence.exits import Exit
 from tests.world.fire_transmitter import (
     ADDRESS,
     CENTRE,
@@ -45,6 +52,9 @@ from tests.world.fire_transmitter import (
     transmitter_operation,
     transmitter_state,
 )
+
+if TYPE_CHECKING:
+    from edge_agent.reading import Reading
 
 OTHER = "00000000A002"
 
@@ -640,3 +650,112 @@ def test_several_values_of_one_frame_reach_their_points() -> None:
         analogue_of(component("00020001", type_=99), 3, 215, at=AT),
     )
     assert put(asker, inbox, frame(unit, at=AT)).values[:2] == (1500, 15000)
+
+
+# With the rest of the box
+
+BOX = """
+[box]
+id = "box-7"
+enterprise = "enterprise"
+site = "site"
+signing_key = "./signing.key"
+profiles = "./profiles"
+
+[[bus]]
+name = "fire"
+kind = "gb26875.3"
+host = "127.0.0.1"
+port = {port}
+period_s = 0.05
+
+[[machine]]
+name = "hall"
+title = "1号楼"
+stream_kind = "fire"
+bus = "fire"
+address = "00000000A001"
+profile = "our_site"
+silent_after_s = 90
+"""
+SITE = """
+id = "our_site"
+vendor = "v"
+model = "m"
+protocol = "gb26875.3"
+source = ["the planner's list"]
+
+[[point]]
+name = "hydrant_pressure"
+component_address = "00020001"
+analogue = 5
+unit = "kPa"
+decimals = 1
+kind = "gauge"
+
+[[point]]
+name = "smoke"
+component_type = 42
+component_address = "00010001"
+unit = "1"
+decimals = 0
+kind = "state"
+"""
+
+
+def configured(tmp_path: Path) -> Config:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "our_site.toml").write_text(SITE, encoding="utf-8")
+    (tmp_path / "box.toml").write_text(BOX.format(port=port), encoding="utf-8")
+    return load(tmp_path / "box.toml")
+
+
+def test_a_file_tells_a_box_to_listen_and_its_readings_have_values_states_and_events(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    (bus,), (machine,) = config.buses, config.machines
+    assert isinstance(bus.port, TcpPort)
+    assert (machine.stream, machine.unit, machine.silent_after_ms) == ("fire/hall", ADDRESS, 90_000)
+    signed = settings_of(machine)
+    assert (signed["unit"], signed["silent_after_ms"], signed["bus"]["kind"]) == (ADDRESS, 90_000, "gb26875.3")
+    assert signed["points"][0] == {
+        "name": "hydrant_pressure",
+        "unit": "kPa",
+        "decimals": 1,
+        "kind": "gauge",
+        "component_address": "00020001",
+        "analogue": 5,
+        "scale": [1, 10],
+    }
+    readings: list[Reading] = []
+    stop = threading.Event()
+    polling = threading.Thread(target=poll_bus, args=(bus, (machine,), SystemClock(), readings.append, stop))
+    polling.start()
+    try:
+        until_s = time.monotonic() + 5
+        while not readings:
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        with FireTransmitter(port=bus.port.port, at=now_in_china()) as transmitter:
+            transmitter.send(component_state(FIRE, address="00010001", text="1号仓库"))
+            transmitter.send(analogue(5, 1234, address="00020001", at=transmitter.at))
+            assert [answer.command for answer in transmitter.answers(2)] == [CONFIRM, CONFIRM]
+    finally:
+        stop.set()
+        polling.join()
+    assert [reading.values[0] for reading in readings if reading.values[0] is not None] == [1234]
+    assert readings[-1].values[1] == FIRE
+    assert [event.subject for reading in readings for event in reading.events] == ["smoke fire"]
+    assert all(reading.failure in {None, Failure.NO_VALUE} for reading in readings)
+
+
+def test_checking_a_box_hears_no_transmitter_for_what_it_confirmed_would_be_lost(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    (bus,) = config.buses
+    assert isinstance(bus.port, TcpPort)
+    (found,) = [finding for finding in check(config, SystemClock()) if finding.about == "fire"]
+    assert (found.exit_code, "free to listen on" in found.says) == (Exit.OK, True)
+    with socket.create_server(("127.0.0.1", bus.port.port)):
+        (found,) = [finding for finding in check(config, SystemClock()) if finding.about == "fire"]
+    assert (found.exit_code, "cannot listen" in found.says) == (Exit.WRONG_OUT_THERE, True)
