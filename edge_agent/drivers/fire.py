@@ -2,8 +2,9 @@
 
 Nothing is asked of a transmitter. It reports when it likes, so:
 
-1. An analogue value belongs to the asking after it came, once; the newest counts. A value that the transmitter
-   measured long before it sent it is an event with its own time, and no value.
+1. An analogue value belongs to the asking after it came, once; of several the newest counts, and how many others there
+   were is a LOSS. A value that the transmitter measured long before it sent it is an event with its own time, and no
+   value. Frames that found the inbox full are a LOSS too, if their sender gives up.
 2. A state holds until another is reported, a reset ends it, or the transmitter is silent.
 3. A frame that was sent again, because its confirmation got lost, counts once.
 4. What a person should know is an event (fire_events.py), whether a point is named for it or not.
@@ -12,6 +13,7 @@ Asking costs no line time, so a silent transmitter is asked on as ever: its next
 """
 
 from collections import deque
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
@@ -69,6 +71,9 @@ class FireAsker:
         """States as reported last."""
         self._fresh: list[int | None] = [None] * len(self._points)
         """Values that have come since the last asking."""
+        self._passed_over = [0] * len(self._points)
+        """Values that had to make room for newer ones since the last asking."""
+        self._refused = 0
         self._known = Known(self._called)
         self._events: deque[Event] = deque()
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=SENT_AGAIN)
@@ -77,13 +82,17 @@ class FireAsker:
     def ask(self, now_ms: int) -> Exchange:
         """Hand over what has come. SILENT after too long without a frame, GARBLED when only broken ones came."""
         frames: list[tuple[bytes, bytes]] = []
-        readable = 0
+        readable = at_ms = 0
         self._fresh = [None] * len(self._points)
+        self._passed_over = [0] * len(self._points)
         while len(self._events) < EVENTS_AT_ONCE and len(frames) < FRAMES_LIMIT:
             if (arrived := self._inbox.take()) is None:
                 break
             frames.append((b"", arrived.octets))
             readable += self._take(arrived)
+            at_ms = arrived.at_ms
+        if frames:
+            self._events += self._losses(at_ms)
         if frames or self._heard_ms is None:
             self._heard_ms = now_ms
         is_silent = now_ms - self._heard_ms >= self._silent_after_ms
@@ -134,8 +143,23 @@ class FireAsker:
             value = _value_of(point, told.raw)
             if value is not None and (late := _late(point.name, value, told, arrived)):
                 self._events.append(late)
-            else:
-                self._fresh[place] = value
+                continue
+            self._passed_over[place] += self._fresh[place] is not None
+            self._fresh[place] = value
+
+    def _losses(self, at_ms: int) -> Iterator[Event]:
+        """What this asking cannot tell."""
+        lost = [
+            (point.name, count, "made room for newer ones")
+            for point, count in zip(self._points, self._passed_over, strict=True)
+            if count
+        ]
+        refused, self._refused = self._inbox.refused - self._refused, self._inbox.refused
+        if refused:
+            lost.append(("transmitter", refused, "frames were denied, for too many waited"))
+        for subject, count, says in lost:
+            event, phase = EventKind.LOSS, Phase.NOTED
+            yield Event(at_ms=at_ms, event=event, phase=phase, subject=subject, value=count, says=says)
 
     def _forget(self, system: Key) -> None:
         """After a reset nobody knows the states of that system's components."""

@@ -73,9 +73,7 @@ class Inbox:
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting: deque[Arrived] = deque()
-        self._broken = 0
-        self.refused = 0
-        """Frames so far that found it full."""
+        self._broken = self._refused = 0
 
     def put(self, arrived: Arrived) -> bool:
         """Whether there was room."""
@@ -84,7 +82,7 @@ class Inbox:
             if has_room:
                 self._waiting.append(arrived)
             else:
-                self.refused += 1
+                self._refused += 1
             return has_room
 
     def note_broken(self) -> None:
@@ -106,6 +104,12 @@ class Inbox:
         with self._lock:
             broken, self._broken = self._broken, 0
             return broken
+
+    def take_refused(self) -> int:
+        """How many frames found it full since this was asked last."""
+        with self._lock:
+            refused, self._refused = self._refused, 0
+            return refused
 
 
 class FireLine:

@@ -382,8 +382,10 @@ def test_a_full_inbox_denies_so_that_the_transmitter_keeps_what_it_has(monkeypat
         assert {answer.serial: answer.command for answer in answers} == dict.fromkeys(
             (1, 2, 3), CONFIRM
         ) | dict.fromkeys((4, 5), DENY)
-        assert here.asker._inbox.refused == 2
-        assert sum(len(exchange.frames) for exchange in here.ask_until_heard(3)) == 3
+        exchanges = here.ask_until_heard(3)
+        assert sum(len(exchange.frames) for exchange in exchanges) == 3
+        lost = [event for exchange in exchanges for event in exchange.events if event.event is EventKind.LOSS]
+        assert [(event.subject, event.value) for event in lost] == [("transmitter", 2)]
     assert INBOX_LIMIT == 1024
 
 
@@ -639,6 +641,15 @@ def test_what_is_raised_and_not_cleared_is_what_the_last_state_says(states: list
     for event in events_of(*frames):
         (raised.add if event.phase is Phase.RAISED else raised.remove)(event.subject)
     assert len(raised) == (states[-1] & ~NORMAL).bit_count() if states else not raised
+
+
+def test_how_many_values_made_room_for_newer_ones_is_told() -> None:
+    asker, inbox = offline()
+    each = [analogue_of(component("00020001", type_=99), 5, raw, at=AT) for raw in (700, 20, 710)]
+    exchange = put(asker, inbox, frame(objects(3, *each), at=AT))
+    assert exchange.values[0] == 710
+    assert [(event.event, event.subject, event.value) for event in exchange.events] == [(EventKind.LOSS, "hydrant", 2)]
+    assert put(asker, inbox, frame(objects(3, each[0]), serial=1, at=AT)).events == ()
 
 
 def test_several_values_of_one_frame_reach_their_points() -> None:
