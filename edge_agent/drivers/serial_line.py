@@ -14,6 +14,7 @@ import errno
 import os
 import select
 import socket
+import termios
 from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -69,7 +70,7 @@ class SerialLine:
             return None
         try:
             self._end = self._opened()
-        except (OSError, ValueError):  # a port that takes no such baud rate is a ValueError
+        except (OSError, ValueError, termios.error):  # the last two: a port that cannot be set like this
             return Failure.LINE_DOWN
         self._poll = select.poll()
         self._poll.register(self._end.fileno(), select.POLLIN)
@@ -132,7 +133,7 @@ class SerialLine:
                 return serial.Serial(
                     port.device,
                     baudrate=port.baud,
-                    parity=port.parity.value,
+                    parity=serial.PARITY_NONE if _is_pseudo(port.device) else port.parity.value,
                     stopbits=port.stopbits,
                     timeout=0,
                     write_timeout=self._timeout_s + ANSWER_LIMIT * self.byte_s,
@@ -181,3 +182,8 @@ class SerialLine:
             if not self._poll.poll(max(0.0, quiet_left_s * 1000)):
                 return
             self._receive()
+
+
+def _is_pseudo(device: str) -> bool:
+    """Whether it is a pseudo-terminal, as `socat` makes them: no wire, no parity, and asking for one is an error."""
+    return os.path.realpath(device).startswith("/dev/pts/")
