@@ -73,7 +73,6 @@ class FireAsker:
         """Values that have come since the last asking."""
         self._passed_over = [0] * len(self._points)
         """Values that had to make room for newer ones since the last asking."""
-        self._refused = 0
         self._known = Known(self._called)
         self._events: deque[Event] = deque()
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=SENT_AGAIN)
@@ -149,17 +148,13 @@ class FireAsker:
 
     def _losses(self, at_ms: int) -> Iterator[Event]:
         """What this asking cannot tell."""
-        lost = [
-            (point.name, count, "made room for newer ones")
-            for point, count in zip(self._points, self._passed_over, strict=True)
-            if count
-        ]
-        refused, self._refused = self._inbox.refused - self._refused, self._inbox.refused
-        if refused:
-            lost.append(("transmitter", refused, "frames were denied, for too many waited"))
+        counted = zip(self._points, self._passed_over, strict=True)
+        lost = [(point.name, count, "values made room for newer ones") for point, count in counted]
+        lost.append(("transmitter", self._inbox.take_refused(), "frames were denied, for too many waited"))
+        event, phase = EventKind.LOSS, Phase.NOTED
         for subject, count, says in lost:
-            event, phase = EventKind.LOSS, Phase.NOTED
-            yield Event(at_ms=at_ms, event=event, phase=phase, subject=subject, value=count, says=says)
+            if count:
+                yield Event(at_ms=at_ms, event=event, phase=phase, subject=subject, value=count, says=says)
 
     def _forget(self, system: Key) -> None:
         """After a reset nobody knows the states of that system's components."""
