@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.bodies import Aggregate, Column, Configuration, Keep, Readings
-from evidence.energy import Energy
+from evidence.energy import CounterPoint, Energy, Moved, counter_points
 from evidence.recompute import Recount
 from tests.world.notebook import START_MS
 
@@ -119,3 +120,56 @@ def test_time_without_power_is_not_compared() -> None:
 
 def test_kilowatt_hours_with_decimals_are_the_same_energy() -> None:
     assert energy([100, 200], unit="kWh", decimals=2).used == energy([1000, 2000]).used == 1_000_000
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 999)), min_size=1, max_size=40), st.integers(1, 40_000))
+def test_whatever_a_counter_says_no_more_is_added_than_rated_power_makes(
+    values: list[int | None], rated_w: int
+) -> None:
+    found = energy(values, settings={"rated_w": rated_w, "modulus": 1000})
+    good = [i for i, v in enumerate(values) if v is not None]
+    steps = max(0, len(good) - 1)
+    assert 0 <= found.used <= steps * 1000 + rated_w * 1000 * (good[-1] - good[0] if good else 0) // 3600
+
+
+@given(counts, st.sampled_from([None, 1000, 10_000]), st.sampled_from([None, 100, 36_000]))
+def test_the_box_tells_of_what_a_bank_counts(
+    values: list[int | None], modulus: int | None, rated_w: int | None
+) -> None:
+    """An event for each reset and each rejected rise that the recount finds, however the two are implemented."""
+    settings: dict[str, object] = {
+        key: value for key, value in (("modulus", modulus), ("rated_w", rated_w)) if value is not None
+    }
+    found = energy(values, settings=settings)
+    point = CounterPoint("energy_import", 1, 0, modulus, rated_w)
+    good = [(i * 1000, v) for i, v in enumerate(values) if v is not None]
+    did = [point.judge(a, a_ms, b, b_ms) for (a_ms, a), (b_ms, b) in pairwise(good)]
+    assert (did.count(Moved.RESET), did.count(Moved.REJECTED)) == (found.resets, found.rejected)
+
+
+def test_a_counter_that_does_not_fit_its_power_is_flagged() -> None:
+    """Another meter's counter, or a transformer ratio that one of the two leaves out."""
+    powers: list[int | None] = [36_000_000] * 20
+    fits = energy([10_000 * i for i in range(20)], powers=powers)
+    assert (fits.differs, fits.difference) == (False, 0)
+    assert energy([11_000 * i for i in range(20)], powers=powers).differs
+    assert energy([9_000 * i for i in range(20)], powers=powers).differs
+    assert not energy([10_300 * i for i in range(20)], powers=powers).differs
+
+
+def test_two_counts_of_a_coarse_counter_are_no_difference() -> None:
+    assert not energy([0, 1, 1, 2], powers=[0, 0, 0, 0], unit="kWh").differs
+    assert energy([0, 1, 2, 3], powers=[0, 0, 0, 0], unit="kWh").differs
+
+
+@pytest.mark.parametrize("points", [7, [7], [{"name": 7, "unit": "Wh", "decimals": 0}], [{"unit": "Wh"}]])
+def test_points_that_are_none_have_no_counters(points: object) -> None:
+    assert counter_points({"points": points}) == ()
+
+
+def test_counters_are_found_by_their_unit() -> None:
+    points = [
+        {"name": "power", "unit": "W", "decimals": 1},
+        {"name": "energy", "unit": "kWh", "decimals": 2, "modulus": 1_000_000},
+    ]
+    assert counter_points({"points": points, "rated_w": 5000}) == (CounterPoint("energy", 1000, 2, 1_000_000, 5000),)
