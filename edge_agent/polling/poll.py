@@ -158,6 +158,9 @@ class _Turn:
             _log.warning("point refused by the device; leave it out stream=%s point=%s", stream, point)
         if failure is self._noted:
             return
+        if self.machine.silent_after_ms is not None and {failure, self._noted} <= {None, Failure.NO_VALUE}:
+            self._noted = failure  # it reports when it likes: no value now and then is its way
+            return
         if failure is None:
             _log.info("answers again stream=%s", stream)
         else:

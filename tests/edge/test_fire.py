@@ -723,7 +723,9 @@ def configured(tmp_path: Path) -> Config:
     return load(tmp_path / "box.toml")
 
 
-def test_a_file_tells_a_box_to_listen_and_its_readings_have_values_states_and_events(tmp_path: Path) -> None:
+def test_a_file_tells_a_box_to_listen_and_its_readings_have_values_states_and_events(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = configured(tmp_path)
     (bus,), (machine,) = config.buses, config.machines
     assert isinstance(bus.port, TcpPort)
@@ -740,6 +742,7 @@ def test_a_file_tells_a_box_to_listen_and_its_readings_have_values_states_and_ev
         "scale": [1, 10],
     }
     readings: list[Reading] = []
+    caplog.set_level(logging.INFO)
     stop = threading.Event()
     polling = threading.Thread(target=poll_bus, args=(bus, (machine,), SystemClock(), readings.append, stop))
     polling.start()
@@ -759,6 +762,7 @@ def test_a_file_tells_a_box_to_listen_and_its_readings_have_values_states_and_ev
     assert readings[-1].values[1] == FIRE
     assert [event.subject for reading in readings for event in reading.events] == ["smoke fire"]
     assert all(reading.failure in {None, Failure.NO_VALUE} for reading in readings)
+    assert not caplog.records, "a value that comes now and then is no news"
 
 
 def test_checking_a_box_hears_no_transmitter_for_what_it_confirmed_would_be_lost(tmp_path: Path) -> None:
