@@ -1,12 +1,14 @@
 """DL/T 645 meters, both editions, on a serial line or behind a serial server.
 
 1. After a DI that got no answer the others are not asked; after one that was refused they are.
-2. A block that is refused is asked for one by one instead for a minute, then for longer, at last for an hour.
+2. A block that is refused is asked for one by one instead, at once and for a minute, then for longer, at last for an
+   hour.
 3. Any other DI that is refused while others are answered is left out for as long: on a slow line every question in
    vain costs the others. A meter that refuses everything is starting up, and refuses nothing in particular.
 4. The values of an answer are those of the whole answer, or none.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -98,7 +100,9 @@ class Dlt645Asker:
         failure: Failure | None = None
         answered: list[_Question] = []
         refused: list[_Question] = []
-        for what in self._not_parted(now_ms):
+        waiting = deque(self._not_parted(now_ms))
+        while waiting:
+            what = waiting.popleft()
             if self._rests(what, now_ms):
                 failure = failure or Failure.REFUSED
                 continue
@@ -109,13 +113,15 @@ class Dlt645Asker:
                 missing = _taken(what, found.data, values)
                 failure = failure or missing
                 continue
-            failure = failure or found.failure
+            if found.failure is Failure.REFUSED:
+                refused.append(what)
+                waiting.extendleft(reversed(what.singles))
+            if found.failure is not Failure.REFUSED or not what.singles:
+                failure = failure or found.failure
             if found.failure is not Failure.REFUSED:
                 break
-            refused.append(what)
         holes = self._learn(answered, refused, now_ms)
-        again = any(what.singles for what in refused)
-        return Exchange(tuple(values), failure, tuple(frames), bool(answered or refused), holes, again)
+        return Exchange(tuple(values), failure, tuple(frames), bool(answered or refused), holes)
 
     def _not_parted(self, now_ms: int) -> Iterator[_Question]:
         """The questions as they are asked now."""
