@@ -252,11 +252,17 @@ def _bus_keys(timeout_s: str, *port: Key) -> tuple[Key, ...]:
     return (*_ANY_BUS, *port, Key(name="timeout_s", kind=_TIMEOUT, default=Decimal(timeout_s), inside="timeout_ms"))
 
 
+_DEVICE: Final = Text(
+    "a device such as /dev/ttyUSB0, or usb:VID:PID or usb:VID:PID:SERIAL of its adapter",
+    re.compile(r"/[^\s]{1,150}|usb:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:[^\s]{1,100})?"),
+)
+
+
 def _line_keys(timeout_s: str, *, baud: int, parity: str) -> tuple[Key, ...]:
     """Of a line on a serial port of this box, or behind a serial server."""
     return _bus_keys(
         timeout_s,
-        Key(name="device", kind=Text("a device such as /dev/ttyUSB0", re.compile(r"/[^\s]{1,150}")), default=None),
+        Key(name="device", kind=_DEVICE, default=None),
         Key(name="baud", kind=Choice({rate: rate for rate in profiles.BAUDS}), default=baud),
         Key(name="parity", kind=profiles.choice_of(profiles.Parity), default=parity),
         Key(name="stopbits", kind=Whole(1, 2), default=1),

@@ -5,7 +5,8 @@ Rules:
 2. The protocol says what in the noise is the answer; everything else is passed over until the time is over.
 3. Late bytes are thrown away before the next question; the line must have been quiet for 3.5 characters, as
    "MODBUS over Serial Line" V1.02 wants it (2.5.1.1) and no other protocol minds.
-4. A line that breaks is closed, and says LINE_DOWN; it may be opened again.
+4. A line that breaks is closed, and says LINE_DOWN; it may be opened again. Its name is looked up anew each time: an
+   adapter that was pulled out may come back as another device.
 
 Nothing here knows what is sent: each protocol's codec can build nothing but questions. Times here are real ones.
 """
@@ -15,8 +16,8 @@ import os
 import select
 import socket
 import termios
-from collections.abc import Callable
-from typing import Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import serial
 
@@ -35,6 +36,9 @@ GLITCH_BYTES: Final = 4
 QUIET_CHARACTERS: Final = 3.5
 SHORTEST_QUIET_S: Final = 0.00175
 """Faster than 19200 baud the silence gets no shorter (the same, 2.5.1.1)."""
+
+USB: Final = "usb:"
+"""Begins a port's name by its adapter: usb:VID:PID or usb:VID:PID:SERIAL, in hexadecimal but for the serial number."""
 
 Found = TypeVar("Found")
 
@@ -131,7 +135,7 @@ class SerialLine:
                 return end
             case SerialPort() as port:
                 return serial.Serial(
-                    port.device,
+                    device_of(port.device),
                     baudrate=port.baud,
                     parity=serial.PARITY_NONE if _is_pseudo(port.device) else port.parity.value,
                     stopbits=port.stopbits,
@@ -187,3 +191,37 @@ class SerialLine:
 def _is_pseudo(device: str) -> bool:
     """Whether it is a pseudo-terminal, as `socat` makes them: no wire, no parity, and asking for one is an error."""
     return os.path.realpath(device).startswith("/dev/pts/")
+
+
+class Adapter(Protocol):
+    """A port, as pyserial lists it."""
+
+    device: str
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
+
+
+def device_of(name: str, adapters: Callable[[], Iterable[Adapter]] | None = None) -> str:
+    """The path of a port: the name itself, or where the adapter that it tells is plugged in now.
+
+    Raises OSError when no adapter is that, or several are.
+    """
+    if not name.startswith(USB):
+        return name
+    vid, pid, *number = name.removeprefix(USB).split(":", 2)
+    fitting = [
+        adapter.device
+        for adapter in (adapters or _adapters)()
+        if (adapter.vid, adapter.pid) == (int(vid, 16), int(pid, 16))
+        and (not number or adapter.serial_number == number[0])
+    ]
+    if len(fitting) != 1:
+        raise OSError(errno.ENODEV, f"{len(fitting)} adapters are {name}")
+    return fitting[0]
+
+
+def _adapters() -> Iterable[Adapter]:
+    from serial.tools.list_ports import comports  # needed by few lines, and not for free
+
+    return cast("Iterable[Adapter]", comports())
