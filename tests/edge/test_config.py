@@ -1,6 +1,7 @@
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,7 @@ def test_the_documented_example_is_read_completely(tmp_path: Path) -> None:
         ("[uplink]", "keepalive_s = 31\n[uplink]", "box.keepalive_s", "no known key", "one of id, enterprise"),
         ('cert = "/etc/qianliyan/box.pem"', "keepalive_s = 31", "uplink.cert", "missing", 'a path with a "/" in it'),
         ("baud = 9600", "baud = 9601", "bus[hall].baud", "9601", "one of 1200, 2400"),
-        ("baud = 9600", 'host = "a"', "bus[hall].device", "both", "serial server"),
+        ("baud = 9600", 'host = "a"', "bus[hall].device", "both", "a device of this box, or host"),
         ('"modbus-rtu"', '"modbus-rtx"', "bus[hall].kind", '"modbus-rtx" (closest: "modbus-rtu")', "one of"),
         ('kind = "modbus-rtu"', "", "bus[hall].kind", "missing", 'one of "modbus-tcp", "modbus-rtu"'),
         ('bus = "hall"', 'bus = "hal"', "machine[press-1].bus", '"hal" (closest: "hall")', "the name of a [[bus]]"),
@@ -176,7 +177,7 @@ def test_the_documented_example_is_read_completely(tmp_path: Path) -> None:
         ),
         ('name = "main"', 'name = "press-1"', "machine name", "press-1 2 times", "each one once"),
         (
-            'bus = "gateway"\nunit = 3',
+            'stream_kind = "meter"\nbus = "gateway"\nunit = 3',
             'bus = "hall"\nunit = 1',
             "machine bus and unit",
             "hall, machines, unit 1 2 times",
@@ -358,7 +359,10 @@ def documented(heading: str) -> dict[str, str]:
         ("## `[box]`", sections.BOX),
         ("## `[uplink]`", sections.UPLINK),
         ("## `[[bus]]`", [key for keys in sections.BUS_KEYS.values() for key in keys]),
-        ("## `[[machine]]`", (*sections.MACHINE, *sections.ADDRESSES.values(), sections.SILENT_AFTER)),
+        (
+            "## `[[machine]]`",
+            (*sections.MACHINE, *sections.ADDRESSES.values(), *chain.from_iterable(sections.MACHINE_ALSO.values())),
+        ),
         ("### `[machine.run_state]`", sections.RUN_STATE),
         ("## `[[camera]]`", sections.CAMERA),
         ("## `[clock]`", sections.CATCH_UP),
