@@ -26,11 +26,13 @@ from edge_agent.config.sections import Bus, Machine
 from edge_agent.drivers import driver
 from edge_agent.drivers.driver import Exchange
 from edge_agent.drivers.fire_events import Key, Known, key_of
-from edge_agent.drivers.fire_line import Arrived, FireLine, Inbox
+from edge_agent.drivers.fire_line import INBOX_LIMIT, Arrived, FireLine, Inbox
 from evidence.bodies import FRAMES_LIMIT, Event, EventKind, Failure, Phase
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from edge_agent.reading import Frame
 
 EVENTS_AT_ONCE: Final = 256
 """Of one exchange; further ones wait for the next, and so do the frames behind them."""
@@ -79,33 +81,38 @@ class FireAsker:
         self._heard_ms: int | None = None
 
     def ask(self, now_ms: int) -> Exchange:
-        """Hand over what has come. SILENT after too long without a frame, GARBLED when only broken ones came."""
-        frames: list[tuple[bytes, bytes]] = []
+        """Hand over what has come; of too many frames those that told of events come first.
+
+        SILENT after too long without a frame, GARBLED when only broken ones came.
+        """
+        telling: list[Frame] = []
+        others: list[Frame] = []
         readable = at_ms = 0
         self._fresh = [None] * len(self._points)
         self._passed_over = [0] * len(self._points)
-        while len(self._events) < EVENTS_AT_ONCE and len(frames) < FRAMES_LIMIT:
+        while (events := len(self._events)) < EVENTS_AT_ONCE and len(telling) + len(others) < INBOX_LIMIT:
             if (arrived := self._inbox.take()) is None:
                 break
-            frames.append((b"", arrived.octets))
             readable += self._take(arrived)
             at_ms = arrived.at_ms
-        if frames:
+            (telling if len(self._events) > events else others).append((b"", arrived.octets))
+        came = len(telling) + len(others)
+        if came:
             self._events += self._losses(at_ms)
-        if frames or self._heard_ms is None:
+        if came or self._heard_ms is None:
             self._heard_ms = now_ms
         is_silent = now_ms - self._heard_ms >= self._silent_after_ms
         values = tuple(
             None if is_silent else held if new is None else new
             for new, held in zip(self._fresh, self._held, strict=True)
         )
-        broken = self._inbox.take_broken() + len(frames) - readable
+        broken = self._inbox.take_broken() + came - readable
         failure = None
         if is_silent or None in values:
             failure = Failure.SILENT if is_silent else Failure.NO_VALUE
             failure = Failure.GARBLED if broken and not readable else failure
-        events = tuple(self._events.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._events))))
-        return Exchange(values, failure, tuple(frames), heard=True, events=events)
+        told = tuple(self._events.popleft() for _ in range(min(EVENTS_AT_ONCE, len(self._events))))
+        return Exchange(values, failure, (*telling, *others)[:FRAMES_LIMIT], heard=True, events=told)
 
     def _take(self, arrived: Arrived) -> bool:
         """Take a frame in; whether it could be read."""

@@ -26,7 +26,7 @@ from edge_agent.drivers.fire import EVENTS_AT_ONCE, FireAsker, asker_of, line_of
 from edge_agent.drivers.fire_events import SUBJECTS_LIMIT
 from edge_agent.drivers.fire_line import CHINA, CONNECTIONS_LIMIT, INBOX_LIMIT, FireLine
 from edge_agent.polling.poll import poll_bus
-from evidence.bodies import Event, EventKind, Events, Failure, Phase
+from evidence.bodies import FRAMES_LIMIT, Event, EventKind, Events, Failure, Phase
 from evidence.exits import Exit
 from tests.world.fire_transmitter import (
     ADDRESS,
@@ -609,6 +609,16 @@ def test_a_flood_of_components_is_handed_over_in_parts_and_nothing_is_lost() -> 
     assert max(len(exchange.events) for exchange in exchanges) <= EVENTS_AT_ONCE
     assert sum(len(exchange.events) for exchange in exchanges) == 20 * 22 * 8
     assert len(asker._known._states) <= SUBJECTS_LIMIT
+
+
+def test_of_many_frames_the_one_with_the_alarm_is_kept_as_evidence() -> None:
+    asker, inbox = offline()
+    alarm = frame(component_state(FIRE, at=AT), serial=90, at=AT)
+    for octets in (*(frame(serial=serial, at=AT) for serial in range(90)), alarm):
+        inbox.put(fire_line.Arrived(AT_MS, AT, octets, Frame.from_bytes(octets)))
+    frames = asker.ask(1_000).frames
+    assert (frames[0], len(frames)) == ((b"", alarm), FRAMES_LIMIT)
+    assert asker.ask(1_000).frames == ()
 
 
 def test_the_component_told_of_longest_ago_is_forgotten() -> None:
