@@ -290,8 +290,8 @@ def agent_port(url: str, *, sampled: bool) -> AgentPort:
 BUS_KEYS: Final = {
     BusKind.MODBUS_TCP: _bus_keys("1", Key(name="host", kind=HOST), Key(name="port", kind=PORT, default=502)),
     BusKind.MODBUS_RTU: _line_keys("0.3", baud=9600, parity="N"),
-    BusKind.DLT645_2007: _line_keys("0.5", baud=2400, parity="E"),
-    BusKind.DLT645_1997: _line_keys("0.5", baud=1200, parity="E"),
+    BusKind.DLT645_2007: _line_keys("0.7", baud=2400, parity="E"),
+    BusKind.DLT645_1997: _line_keys("0.7", baud=1200, parity="E"),
     BusKind.DLT698_45: _line_keys("0.5", baud=9600, parity="E"),
     BusKind.GB26875_3: (
         *_ANY_BUS,
