@@ -267,7 +267,10 @@ class Line645:
         heard = b""
         while not self._stop.is_set():
             ends = [self._near, self._server.fileno(), *([self._client.fileno()] if self._client else [])]
-            for end in select.select(ends, [], [], 0.02)[0]:
+            ready = select.select(ends, [], [], 0.02)[0]
+            if not ready:
+                heard = b""  # a pause ends whatever it was, maybe another protocol's
+            for end in ready:
                 if end == self._server.fileno():
                     self._take(self._server.accept()[0])
                     continue
@@ -295,7 +298,7 @@ class Line645:
 
     def _answer(self, end: int, address: str, control: int, data: bytes) -> None:
         for meter in self.meters:
-            if address not in {meter.address, ANY}:
+            if not _is_meant(meter.address, address):
                 continue
             said = meter.answer(control, data)
             if meter.fault is Fault645.GLITCH:
@@ -311,6 +314,12 @@ class Line645:
         for at in range(0, len(said), piece):
             time.sleep(piece * self._byte_s)
             os.write(end, said[at : at + piece])
+
+
+def _is_meant(address: str, asked: str) -> bool:
+    """Pairs of A before the low digits fit any (DL/T 645-2007, 5.2.2)."""
+    known = asked.lstrip("A")
+    return len(known) % 2 == 0 and address.endswith(known)
 
 
 def _request_in(heard: bytes) -> tuple[str, int, bytes] | None:

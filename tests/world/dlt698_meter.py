@@ -224,7 +224,10 @@ class Meter698:
                 self._drop()
                 self._hanging_up.clear()
             ends: list[int] = [self._near, self._server.fileno(), *([self._client.fileno()] if self._client else [])]
-            for end in select.select(ends, [], [], 0.02)[0]:
+            ready = select.select(ends, [], [], 0.02)[0]
+            if not ready:
+                heard = b""  # a pause ends whatever it was, maybe another protocol's
+            for end in ready:
                 if end == self._server.fileno():
                     self._drop()
                     self._client = self._server.accept()[0]

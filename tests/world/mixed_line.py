@@ -1,0 +1,93 @@
+"""One RS-485 line with several lines' devices on it, each at its own rate; who asks at another rate is not understood.
+
+    with Rs485(units=(1, 2)) as modbus, Line645(meters=[Meter645()], baud=2400) as meters:
+        with MixedLine({modbus.device: 9600, meters.device: 2400}) as line:
+            line.device                   # what a box opens
+            line.noise = b"..."           # said to every question that nobody understands
+            line.talks = b"..."           # said ten times a second, whoever asks or not
+
+Two that answer within OVERLAP_S of each other spoil both answers, as two drivers on a wire do. The rate that a box has
+set is read from the other end of the pseudo-terminal; parity cannot be seen there.
+"""
+
+import os
+import pty
+import select
+import termios
+import threading
+import time
+import tty
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+OVERLAP_S: Final = 0.03
+SPEEDS: Final = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
+
+
+class MixedLine:
+    """The line; used by whoever opens `device`."""
+
+    def __init__(self, stations: Mapping[str, int]) -> None:
+        self._near, self._far = pty.openpty()
+        tty.setraw(self._near)
+        tty.setraw(self._far)
+        self.device = os.ttyname(self._far)
+        self._stations = {os.open(device, os.O_RDWR | os.O_NOCTTY): baud for device, baud in stations.items()}
+        for end in self._stations:
+            tty.setraw(end)
+        self.noise = self.talks = b""
+        self.asked = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="mixed line")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        for end in (*self._stations, self._near, self._far):
+            os.close(end)
+
+    @property
+    def baud(self) -> int:
+        """What the box has set."""
+        return SPEEDS.get(termios.tcgetattr(self._near)[5], 0)
+
+    def _serve(self) -> None:
+        talked_s = 0.0
+        while not self._stop.is_set():
+            ready = select.select([self._near, *self._stations], [], [], 0.02)[0]
+            if self._near in ready:
+                self._pass_on(os.read(self._near, 512))
+            elif ready:
+                self._answer(ready)
+            if self.talks and time.monotonic() - talked_s > 0.1:
+                os.write(self._near, self.talks)
+                talked_s = time.monotonic()
+
+    def _pass_on(self, asked: bytes) -> None:
+        self.asked += 1
+        hearing = [end for end, baud in self._stations.items() if baud == self.baud]
+        for end in hearing:
+            os.write(end, asked)
+        if self.noise:
+            os.write(self._near, self.noise)
+
+    def _answer(self, ready: list[int]) -> None:
+        said = {end: os.read(end, 512) for end in ready}
+        until_s = time.monotonic() + OVERLAP_S
+        while len(said) < len(self._stations) and (left_s := until_s - time.monotonic()) > 0:
+            others = [end for end in self._stations if end not in said]
+            for end in select.select(others, [], [], left_s)[0]:
+                said[end] = os.read(end, 512)
+        answers = list(said.values())
+        spoilt = bytearray(answers[0].ljust(max(map(len, answers)), b"\xff"))
+        for other in answers[1:]:
+            for at, octet in enumerate(other):
+                spoilt[at] &= octet
+        os.write(self._near, bytes(spoilt))
