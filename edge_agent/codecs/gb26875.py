@@ -99,7 +99,8 @@ def describe(octets: bytes) -> dict[str, Any]:
     """What a frame says, for people and scripts; what does not begin with @@ is read as a data unit alone.
 
     Beside the frame's fields stand those of its first object, under the names they have in a data unit alone, and of
-    several each in `items`. A data unit that cannot be read leaves the frame's fields, and `unit_fault` says why.
+    several each in `items`. That object's fields stand once more by themselves, without what they mean. A data unit
+    that cannot be read leaves the frame's fields, and `unit_fault` says why.
     Raises FrameError for a frame that is none, and for a lone data unit that cannot be read.
     """
     if not octets.startswith(START):
@@ -124,7 +125,7 @@ def describe(octets: bytes) -> dict[str, Any]:
     except FrameError as wrong:
         return told | {"unit": frame.unit.hex(), "unit_fault": f"{wrong.fault.value}: {wrong}"}
     nested = units.NESTED.get(unit["type"])
-    first = {key: value for key, value in unit.items() if key not in units.OF_THE_UNIT}
+    first = {key: value for key, value in unit.items() if key not in units.OF_THE_UNIT and units.is_written(key)}
     return told | unit | ({nested: first} if nested and first else {})
 
 

@@ -132,6 +132,14 @@ def describe(octets: bytes) -> dict[str, Any]:
     return described | ({"rest": unit.rest.hex()} if unit.rest else {})
 
 
+def is_written(key: str) -> bool:
+    """Whether a described field says something by itself, rather than what another one means."""
+    return key not in _MEANINGS and not key.endswith(("_name", "_zh"))
+
+
+_MEANINGS: Final = ("states", "operations", "operation_flag", "analog_type", "in_range")
+
+
 def time_of(octets: bytes) -> datetime | None:
     """Second, minute, hour, day, month, year since 2000 (8.2.2), without a zone; None when that is no time."""
     second, minute, hour, day, month, year = octets

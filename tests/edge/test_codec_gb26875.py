@@ -61,13 +61,7 @@ def test_published_frames_say_what_their_source_says(case: dict[str, Any]) -> No
         assert wrong.value.fault.value == case["expect_error"]
     else:
         told = describe(octets)
-        assert {key: _as_expected(case["expect"][key], told.get(key)) for key in case["expect"]} == case["expect"]
-
-
-def _as_expected(expected: object, found: object) -> object:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        return {key: found.get(key) for key in expected}
-    return found
+        assert {key: told.get(key) for key in case["expect"]} == case["expect"]
 
 
 def test_a_published_alarm_is_read_and_answered_as_published() -> None:
@@ -77,8 +71,8 @@ def test_a_published_alarm_is_read_and_answered_as_published() -> None:
         "000000015B38",
         "2012-09-26T09:58:32",
     )
-    assert told["component"]["component_name_zh"] == "感烟火灾探测器"
-    assert told["component"]["states"] == ["fire"]
+    assert told["component_name_zh"] == "感烟火灾探测器"
+    assert told["states"] == ["fire"]
     answered_at = datetime(2012, 9, 26, 9, 58, 35)  # noqa: DTZ001
     assert confirmation(SMOKE, at=answered_at) == bytes.fromhex(
         "40400100010123 3A091A090C 385B01000000 790300000000 0000 03 AB 2323"
@@ -96,7 +90,7 @@ def test_several_objects_of_one_frame_are_all_told() -> None:
     )
     told = describe(frame(unit))
     assert told["objects"] == 2
-    assert told["component"] == told["items"][0]
+    assert told["component"].items() <= told["items"][0].items()
     assert "items" not in describe(SMOKE)
     assert [(item["component_address"], item["states"], item["description"]) for item in told["items"]] == [
         ("00010002", ["fire"], "7楼02室会议室烟感"),

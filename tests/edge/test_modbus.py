@@ -3,7 +3,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,14 +349,18 @@ def test_an_acknowledge_is_busy_too() -> None:
         assert (answer.failure, answer.exception) == (Failure.BUSY, 5)
 
 
-def test_a_late_serial_answer_is_not_taken_for_the_next_units() -> None:
-    with Rs485(units=(1, 2), baud=115200) as wire, opened(line_of(rtu(wire.device, timeout_ms=60))) as line:
-        wire[1].fault, wire[1].late_s = Noise.LATE, 0.08
-        wire[1].registers[10], wire[2].registers[10] = 1, 2
-        assert isinstance(line.ask(question(rtu(""), 1, HOLDING)), NoAnswer)
-        answer = line.ask(question(rtu(""), 2, HOLDING))
-        assert isinstance(answer, Answer)
-        assert answer.values[:2] == b"\x00\x02"
+@pytest.mark.parametrize("far", [False, True])
+def test_a_late_serial_answer_is_not_taken_for_the_next_units(*, far: bool) -> None:
+    with Rs485(units=(1, 2), baud=115200) as wire, ExitStack() as stack:
+        port = stack.enter_context(SerialServer(wire.device)).port if far else 0
+        bus = rtu_over_tcp(port, timeout_ms=60) if far else rtu(wire.device, timeout_ms=60)
+        with opened(line_of(bus)) as line:
+            wire[1].fault, wire[1].late_s = Noise.LATE, 0.08
+            wire[1].registers[10], wire[2].registers[10] = 1, 2
+            assert isinstance(line.ask(question(bus, 1, HOLDING)), NoAnswer)
+            answer = line.ask(question(bus, 2, HOLDING))
+            assert isinstance(answer, Answer)
+            assert answer.values[:2] == b"\x00\x02"
 
 
 def test_an_adapter_that_is_pulled_out_is_a_line_that_is_down() -> None:
