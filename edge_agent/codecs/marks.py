@@ -6,6 +6,7 @@ A piece is (name, bytes), and all pieces together are the frame; what is not kno
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from edge_agent.codecs.dlt645_frame import frames_in
 from edge_agent.codecs.errors import FrameError
 from edge_agent.codecs.modbus_rtu import Other, Refusal, Request, Response, find
 
@@ -41,13 +42,16 @@ def _modbus_rtu(octets: bytes) -> list[Piece]:
 
 def _dlt645(octets: bytes) -> list[Piece]:
     """DL/T 645-2007, 5.2; the frame of 1997 is built alike."""
-    bare = octets.lstrip(b"\xfe")
+    sound = next((frame for _, frame in frames_in(octets)), b"")
+    at = octets.find(sound) if sound else len(octets) - len(octets.lstrip(b"\xfe"))
+    bare = octets[at:]
+    before = octets[:at].rstrip(b"\xfe")
     length = bare[9] if len(bare) > 9 else 0  # noqa: PLR2004
     layout = (
         *(("start", 1), ("address", 6), ("start", 1), ("control", 1), ("length", 1)),
         *(("data + 33", length), ("checksum", 1), ("end", 1)),
     )
-    return [("preamble", octets[: len(octets) - len(bare)]), *_cut(bare, layout)]
+    return [("noise", before), ("preamble", octets[len(before) : at]), *_cut(bare, layout)]
 
 
 def _dlt698(octets: bytes) -> list[Piece]:
