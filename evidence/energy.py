@@ -92,7 +92,9 @@ class CounterPoint(NamedTuple):
 
 
 def counter_points(settings: Mapping[str, Any]) -> tuple[CounterPoint, ...]:
-    """The energy counters among a stream's points, by its signed settings."""
+    """The energy counters of which a box tells events, by the stream's signed settings."""
+    if settings.get("counter_events") != 1:
+        return ()  # a box of an earlier version tells of none
     found = []
     points = settings.get("points")
     for point in points if isinstance(points, list) else ():

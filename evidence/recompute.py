@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from evidence.bodies import Configuration, Crossings, Direction, Gap, Readings, Sight
+from evidence.bodies import Configuration, Crossings, Direction, Events, Gap, Readings, Sight
 from evidence.columns import row_ends
+from evidence.cycles import CycleCounter, Cycles, pulses_of
 from evidence.energy import Counter, Energy, counters_of, power_of
 from evidence.errors import MalformedError
-from evidence.judge import Fusion, IntervalMax, Rule, RunState, Threshold, rule_from_settings
+from evidence.events_again import EventsJudged, RejudgeEvents
+from evidence.judge import Fusion, IntervalMax, Rule, RunState, Threshold
 from evidence.minutes import minutes_by_mean
 from evidence.rejudge import Rejudge
+from evidence.stream_judge import Rules
 from evidence.verdict import Interval
 
 DAY_MS: Final = 86_400_000
@@ -119,6 +122,9 @@ class Recomputed:
     """(Shanghai midnight in UTC ms, that day's part of `hours`), rising."""
     rejudged: Rejudged | None
     energy: tuple[Energy, ...]
+    cycles: tuple[Cycles, ...]
+    events: EventsJudged | None
+    """None where no event was told, and none was lacking."""
     counted: Counted | None
     windows: int
     rows: int
@@ -142,7 +148,14 @@ class Recount:
     """One stream, added up statement by statement in the order of its chain."""
 
     _rejudge: Rejudge = field(default_factory=Rejudge)
+    _events: RejudgeEvents = field(default_factory=RejudgeEvents)
     _rule: Rule | None = None
+    _ruled: bool = False
+    """Whether the settings in force make sense."""
+    _interrupted: bool = False
+    """Statements are missing since the last window …"""
+    _between: bool = False
+    """… and before one that says nothing of how judging goes on."""
     _settings: dict[str, Any] = field(default_factory=dict)
     _config: bytes = b""
     _from_ms: int | None = None
@@ -156,6 +169,7 @@ class Recount:
     _disagreements: list[tuple[int, Interval]] = field(default_factory=list)
     _mean_running_ms: int | None = None
     _counters: dict[str, Counter] = field(default_factory=dict)
+    _cycles: dict[str, CycleCounter] = field(default_factory=dict)
     _gate: "_Gate | None" = None
     _windows: int = 0
     _rows: int = 0
@@ -168,31 +182,43 @@ class Recount:
     _gap_ms: int = 0
     _gaps_named: list[tuple[int, Gap]] = field(default_factory=list)
 
-    def configure(self, body: Configuration, config: bytes) -> str | None:
+    def configure(self, body: Configuration, config: bytes, *, follows: bool = True) -> str | None:
         """A new rule is in force; says what is wrong with it, if it is none."""
         self._settings, self._config = body.settings, config
+        self._interrupted |= not follows
         for counter in self._counters.values():
             counter.configure(self._settings, _point_settings(self._settings, counter.point))
         try:
-            self._rule = rule_from_settings(body.settings)
-        except MalformedError as wrong:
-            self._rule = None
-            return str(wrong)
-        return None
+            rules, wrong = Rules.from_settings(body.settings), None
+        except MalformedError as malformed:
+            rules, wrong = Rules(), str(malformed)
+        self._rule, self._events.rules, self._ruled = rules.run_state, rules, wrong is None
+        return wrong
 
     def readings(self, n: int, body: Readings, *, config: bytes, follows: bool) -> None:
         """The next window of a machine or meter; `follows` says that statement n - 1 is here."""
         self._open(n, body.from_ms, body.to_ms, follows=follows)
-        self._rows += len(body.times_ms)
         rows = len(body.times_ms)
+        self._rows += rows
         self._asked += sum(body.asked) if body.asked else rows
         self._answered += sum(body.answered) if body.answered else rows - len({row for row, _, _ in body.failures})
-        rule = self._rule if config == self._config else None
+        ruled = self._ruled and config == self._config
+        rule = self._rule if ruled else None
         ends = row_ends(body)
         if rule is not None or body.spans:
-            self._judge(n, body, ends, rule, config=config, follows=follows)
+            self._judge(n, body, ends, rule, config=config, follows=follows and not self._between)
+        follows = follows and not self._interrupted
+        self._events.readings(n, body, ends, config=config, follows=follows, ruled=ruled)
+        self._interrupted = self._between = False
         self._count_energy(body, ends)
+        self._count_cycles(body, ends, rule)
         self._to_ms = max(self._to_ms, body.to_ms)
+
+    def events(self, n: int, body: Events, *, follows: bool) -> None:
+        """What was told of the window before, or of the device."""
+        self._between |= not follows
+        self._interrupted |= not follows
+        self._events.events(n, body, follows=follows)
 
     def crossings(self, n: int, body: Crossings, *, follows: bool) -> None:
         """The next window of a gate."""
@@ -202,8 +228,9 @@ class Recount:
         self._gate.take(n, body, follows=follows)
         self._to_ms = max(self._to_ms, body.to_ms)
 
-    def gap(self, n: int, body: Gap) -> None:
+    def gap(self, n: int, body: Gap, *, follows: bool = True) -> None:
         """The box says that something was not recorded."""
+        self._interrupted |= not follows
         self._gaps += 1
         self._gap_ms += body.to_ms - body.from_ms
         if len(self._gaps_named) < NAMED_LIMIT:
@@ -225,6 +252,8 @@ class Recount:
             if self._judged
             else None,
             energy=tuple(counter.result() for counter in self._counters.values()),
+            cycles=tuple(counter.result() for counter in self._cycles.values()),
+            events=self._events.result(),
             counted=self._gate.result() if self._gate else None,
             windows=self._windows,
             rows=self._rows,
@@ -292,6 +321,12 @@ class Recount:
             # Only the first counter is laid beside the power: the others count a phase, or what was fed back.
             power = power_of(body, self._power_point()) if column is columns[0] else None
             counter.take(body, ends, column, power)
+
+    def _count_cycles(self, body: Readings, ends: list[int], rule: Rule | None) -> None:
+        for by in pulses_of(rule):
+            counter = self._cycles.setdefault(by.point, CycleCounter(by))
+            counter.by = by
+            counter.take(body, ends)
 
     def _power_point(self) -> str:
         """The power that the rule judges by, or else the usual one."""

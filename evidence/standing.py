@@ -34,14 +34,17 @@ class Standing:
     """By their points."""
     signature: SignatureState = UNSIGNED
 
-    def anew(self) -> "Standing":
-        """After a gap, or under other settings: nothing is known but what was raised and what counters said."""
+    def anew(self, *, same: bool) -> "Standing":
+        """After a gap: nothing is known but what was raised and what counters said.
+
+        Not under the `same` settings, disagreement and signature begin from nothing too; a limit goes by its name.
+        """
         return replace(
             self,
             judged=UNJUDGED,
-            apart=self.apart.anew(),
+            apart=self.apart.anew() if same else UNRAISED,
             limits=tuple((name, state.anew()) for name, state in self.limits),
-            signature=self.signature.anew(),
+            signature=self.signature.anew() if same else UNSIGNED,
         )
 
     def to_value(self) -> list[Any]:

@@ -51,6 +51,18 @@ class Rules:
             signature=Signature.from_settings(settings),
         )
 
+    @property
+    def has_fusion(self) -> bool:
+        """Whether two signals are judged, which can disagree."""
+        return isinstance(self.run_state, Fusion)
+
+    @property
+    def points(self) -> frozenset[str]:
+        """Every point that is looked at."""
+        names = [read.point for read in self.run_state.reads] if self.run_state else []
+        names += [limit.point for limit in self.limits] + [counter.name for counter in self.counters]
+        return frozenset([*names, self.signature.point] if self.signature else names)
+
 
 @dataclass(slots=True)
 class StreamJudge:

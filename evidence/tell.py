@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evidence.cycles import Cycles
 from evidence.energy import Energy
+from evidence.events_again import EventsJudged
 from evidence.findings import Findings, Pulled, Signer, StreamFindings, Verdict, Voucher
 from evidence.recompute import Counted, Hours, Recomputed
 from evidence.say import aligned, count, day, hours, kwh, lasting, short, to_json, when
@@ -190,6 +192,8 @@ def _sums(sums: Recomputed) -> Iterator[tuple[str, str]]:
         yield from _hours(sums.hours, sums)
     for energy in sums.energy:
         yield "  energy", _energy(energy)
+    yield from (("  cycles", _cycles(cycles)) for cycles in sums.cycles)
+    yield from _events(sums.events)
     if sums.counted is not None:
         yield "  crossings", _counted(sums.counted)
 
@@ -222,7 +226,35 @@ def _energy(energy: Energy) -> str:
         if number
     ]
     beside = f"; {kwh(energy.compared)} of it beside {kwh(energy.integral)} by power" if energy.compared else ""
+    if energy.differs:
+        events.append("THE TWO DO NOT FIT")
     return f"{energy.point} {kwh(energy.used)}{beside}{''.join(f', {event}' for event in events)}"
+
+
+def _cycles(cycles: Cycles) -> str:
+    mean = "" if cycles.mean_cycle_ms is None else f", {cycles.mean_cycle_ms / 1000:.3f} s each in the mean"
+    merged = f", {cycles.merged:,} more told twice" if cycles.merged else ""
+    resets = f", {count(cycles.resets, 'reset')}" if cycles.resets else ""
+    least = "" if cycles.is_whole else "at least "
+    return f"{cycles.point} {least}{cycles.count:,}{mean}{merged}{resets}"
+
+
+def _events(events: EventsJudged | None) -> Iterator[tuple[str, str]]:
+    if events is None:
+        return
+    parts = [f"{events.told:,}"]
+    for number, what in (
+        (events.reported, "reported by devices"),
+        (events.agreed, "follow from the facts"),
+        (events.still_open, "cannot be judged again"),
+        (events.unfounded, "DO NOT FOLLOW"),
+        (events.missing, "more follow and WERE NOT TOLD"),
+    ):
+        if number:
+            parts.append(f"{number:,} {what}")
+    yield "  events", ", ".join(parts)
+    for event, subject in events.raised[:NAMED_IN_TEXT]:
+        yield "  RAISED", f"{event.name} {subject}, and not cleared"
 
 
 def _counted(counted: Counted) -> str:

@@ -198,6 +198,9 @@ class Walk:
         if recomputed.rejudged is not None:
             for n, (from_ms, to_ms) in recomputed.rejudged.disagreements:
                 self._contradict(n, f"the signed state is not what the facts give, {from_ms} to {to_ms} (UTC ms)")
+        if recomputed.events is not None:
+            for n, what in recomputed.events.named:
+                self._contradict(n, what)
         if recomputed.counted is not None:
             for n, due_in, said_in, due_out, said_out in recomputed.counted.named:
                 self._contradict(n, f"totals {said_in} in, {said_out} out where {due_in} and {due_out} follow")
@@ -230,7 +233,7 @@ class Walk:
     def _read(self, statement: Statement, *, follows: bool) -> None:
         n, body = statement.n, statement.body
         if isinstance(body, Configuration):
-            self._configure(statement, body)
+            self._configure(statement, body, follows=follows)
         elif self._declared is not None and statement.config != self._declared:
             self._contradict(n, "it names a configuration that is not the one in force")
         self._config = statement.config
@@ -243,8 +246,9 @@ class Walk:
                 self.recount.crossings(n, body, follows=follows)
             case Events():
                 self._check_window(statement, body.to_ms)
+                self.recount.events(n, body, follows=follows)
             case Gap():
-                self.recount.gap(n, body)
+                self.recount.gap(n, body, follows=follows)
             case _:
                 self._read_life(statement)
         self._latest_ms = max(self._latest_ms, statement.moment.at_ms)
@@ -272,7 +276,7 @@ class Walk:
         if to_ms > max(statement.moment.at_ms, self._latest_ms) + AHEAD_MS:
             self._contradict(statement.n, "its window ends after it was signed")
 
-    def _configure(self, statement: Statement, body: Configuration) -> None:
+    def _configure(self, statement: Statement, body: Configuration, *, follows: bool) -> None:
         title = body.settings.get("title")
         if isinstance(title, str):
             self.title = title
@@ -281,6 +285,6 @@ class Walk:
             if len(self._configurations) < NAMED_LIMIT:
                 self._configurations.append((statement.n, statement.moment.at_ms, statement.config))
         self._declared = statement.config
-        wrong = self.recount.configure(body, statement.config)
+        wrong = self.recount.configure(body, statement.config, follows=follows)
         if wrong is not None:
             self._contradict(statement.n, f"its rule is none: {wrong}")

@@ -164,7 +164,7 @@ def test_two_counts_of_a_coarse_counter_are_no_difference() -> None:
 
 @pytest.mark.parametrize("points", [7, [7], [{"name": 7, "unit": "Wh", "decimals": 0}], [{"unit": "Wh"}]])
 def test_points_that_are_none_have_no_counters(points: object) -> None:
-    assert counter_points({"points": points}) == ()
+    assert counter_points({"points": points, "counter_events": 1}) == ()
 
 
 def test_counters_are_found_by_their_unit() -> None:
@@ -172,4 +172,6 @@ def test_counters_are_found_by_their_unit() -> None:
         {"name": "power", "unit": "W", "decimals": 1},
         {"name": "energy", "unit": "kWh", "decimals": 2, "modulus": 1_000_000},
     ]
-    assert counter_points({"points": points, "rated_w": 5000}) == (CounterPoint("energy", 1000, 2, 1_000_000, 5000),)
+    settings = {"points": points, "rated_w": 5000, "counter_events": 1}
+    assert counter_points(settings) == (CounterPoint("energy", 1000, 2, 1_000_000, 5000),)
+    assert counter_points(settings | {"counter_events": 0}) == ()

@@ -1,0 +1,279 @@
+"""Judging events again: whether the limits, disagreements, signatures and counters that a box told of follow.
+
+Pure. A box signs a window's readings first and the events in it right after. Where every sample is kept they are
+judged again exactly, by the box's own code. Where minutes are kept, a limit's event must be possible in its minute, and
+one that the minutes leave no way around must have been told; the rest is open.
+
+After missing statements, and after minutes, nobody knows where the box stood:
+- a limit is known again when it would be raised, or would not, whatever it was before;
+- a counter after its first answer;
+- a disagreement and a signature when the settings change.
+
+What a device reported by itself is nobody's judgement, and is only counted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Final, NamedTuple
+
+from evidence.bodies import Aggregate, Event, EventKind, Events, Keep, Phase, Readings
+from evidence.columns import column_of, scaled
+from evidence.limit_minutes import LimitMinutes
+from evidence.limits import UNRAISED, Limit, LimitState
+from evidence.standing import BEGINNING, Standing
+from evidence.stream_judge import Measure, Rules, StreamJudge
+
+NAMED_LIMIT: Final = 50
+"""Events that do not follow and are named one by one, at most; all are counted."""
+RAISED_LIMIT: Final = 1024
+"""What is raised at the end is named up to so much."""
+JUDGED: Final = (EventKind.LIMIT, EventKind.DISAGREEMENT, EventKind.SIGNATURE, EventKind.COUNTER)
+"""What the box judged itself; everything else a device reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsJudged:
+    """What judging a stream's events again said."""
+
+    told: int
+    """Events in all."""
+    reported: int
+    """Of them, what devices reported by themselves."""
+    agreed: int
+    still_open: int
+    """Judged by the box, and not to be judged again."""
+    unfounded: int
+    """Told, and ruled out by the facts."""
+    missing: int
+    """Not told, though the facts leave no way around."""
+    named: tuple[tuple[int, str], ...]
+    """(n, what) of the first that do not follow."""
+    raised: tuple[tuple[EventKind, str], ...]
+    """What is raised at the end."""
+
+
+class _Found(Enum):
+    AGREED = 0
+    OPEN = 1
+    UNFOUNDED = 2
+
+
+class _Key(NamedTuple):
+    """What makes two events the same."""
+
+    at_ms: int
+    event: EventKind
+    phase: Phase
+    subject: str
+
+    @classmethod
+    def of(cls, event: Event) -> "_Key":
+        return cls(event.at_ms, event.event, event.phase, event.subject)
+
+    def __str__(self) -> str:
+        return f"{self.event.name} {self.phase.name} {self.subject} at {self.at_ms} (UTC ms)"
+
+
+@dataclass(slots=True)
+class _Minutes:
+    """A window of minutes, whose events are to come."""
+
+    limits: dict[str, LimitMinutes]
+
+    def check(self, key: _Key) -> _Found:
+        minutes = self.limits.get(key.subject) if key.event is EventKind.LIMIT else None
+        if minutes is None:
+            return _Found.OPEN
+        return _Found.AGREED if minutes.allows(key.at_ms, key.phase) else _Found.UNFOUNDED
+
+
+@dataclass(slots=True)
+class _Exact:
+    """A window of samples, judged again, whose events are to come."""
+
+    expected: set[_Key]
+    open_kinds: frozenset[EventKind]
+    open_subjects: frozenset[tuple[EventKind, str]]
+
+    def check(self, key: _Key) -> _Found:
+        if key.event in self.open_kinds or (key.event, key.subject) in self.open_subjects:
+            return _Found.OPEN
+        if key not in self.expected:
+            return _Found.UNFOUNDED
+        self.expected.discard(key)
+        return _Found.AGREED
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of where the box's own judging stands."""
+
+    lost: bool = False
+    """Not everything is: statements were missing, or minutes were kept."""
+    standing: Standing = BEGINNING
+    limits: dict[str, tuple[LimitState, LimitState]] = field(default_factory=dict)
+    """Once lost: where a limit stands if it was not raised then, and if it was."""
+    open_kinds: frozenset[EventKind] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.open_kinds = frozenset((EventKind.DISAGREEMENT, EventKind.SIGNATURE) if self.lost else ())
+
+    def anew(self, *, same: bool) -> None:
+        """Judging begins anew in the next window, under the same settings or others."""
+        self.standing = self.standing.anew(same=same)
+        self.limits = {name: (one.anew(), other.anew()) for name, (one, other) in self.limits.items()}
+        if not same:
+            self.open_kinds = frozenset()
+
+    def judge(self, window: Readings, rules: Rules) -> _Exact:
+        """Judge a window's samples again, as far as it is known where that begins."""
+        unsure = [limit for limit in rules.limits if self.lost and not self._is_known(limit)]
+        watched = self._rules(rules, unsure)
+        points = [
+            Measure(column.point, column.unit, column.decimals)
+            for column in window.columns
+            if column.aggregate is Aggregate.SAMPLE and column.point in watched.points
+        ]
+        heard = {name for name, _ in self.standing.counters}
+        judge, keys = StreamJudge(rules=watched, points=points, carried=self.standing), set[_Key]()
+        values = (column_of(window, point.name, Aggregate.SAMPLE) for point in points)
+        rows = zip(*(column.values for column in values if column is not None), strict=True)
+        for at_ms, row in zip(window.times_ms, rows, strict=False):
+            keys.update(map(_Key.of, judge.take(at_ms, row)[1]))
+        judge.expire(window.to_ms)
+        settled = tuple((limit.name, state) for limit in unsure if (state := self._settle(limit, window)) is not None)
+        self.standing = replace(judge.standing, limits=(*judge.standing.limits, *settled))
+        unheard = [counter.name for counter in rules.counters if self.lost and counter.name not in heard]
+        return _Exact(
+            expected=keys,
+            open_kinds=self.open_kinds,
+            open_subjects=frozenset(
+                [*((EventKind.LIMIT, limit.name) for limit in unsure), *((EventKind.COUNTER, name) for name in unheard)]
+            ),
+        )
+
+    def _rules(self, rules: Rules, unsure: list[Limit]) -> Rules:
+        """Without what would be judged from nowhere, and without a run state that no event depends on."""
+        is_open = EventKind.SIGNATURE in self.open_kinds
+        signature = None if is_open else rules.signature
+        rule = None if is_open or not (rules.has_fusion or signature) else rules.run_state
+        limits = tuple(limit for limit in rules.limits if limit not in unsure)
+        return replace(rules, run_state=rule, limits=limits, signature=signature)
+
+    def _is_known(self, limit: Limit) -> bool:
+        return any(name == limit.name for name, _ in self.standing.limits)
+
+    def _settle(self, limit: Limit, window: Readings) -> LimitState | None:
+        """Where the limit stands at the window's end, once that no longer depends on what it was before."""
+        states = self.limits.get(limit.name, (UNRAISED, LimitState(raised=1)))
+        column = column_of(window, limit.point, Aggregate.SAMPLE)
+        if column is not None:
+            for at_ms, value in zip(window.times_ms, scaled(column, limit.read), strict=True):
+                states = limit.judge(states[0], at_ms, value)[0], limit.judge(states[1], at_ms, value)[0]
+        self.limits[limit.name] = states
+        return states[0] if states[0] == states[1] else None
+
+
+@dataclass(slots=True)
+class RejudgeEvents:
+    """One stream's events, statement after statement."""
+
+    rules: Rules = field(default_factory=Rules)
+    _known: _Known = field(default_factory=_Known)
+    _reached_ms: int | None = None
+    _config: bytes = b""
+    _n: int = 0
+    _window: _Exact | _Minutes | None = None
+    _beyond: dict[str, int | None] = field(default_factory=dict)
+    """Since when all minutes lay beyond a limit."""
+    _raised: dict[tuple[EventKind, str], None] = field(default_factory=dict)
+    _told: int = 0
+    _reported: int = 0
+    _found: dict[_Found, int] = field(default_factory=lambda: dict.fromkeys(_Found, 0))
+    _missing: int = 0
+    _named: list[tuple[int, str]] = field(default_factory=list)
+
+    def readings(self, n: int, window: Readings, ends: list[int], *, config: bytes, follows: bool, ruled: bool) -> None:
+        """The next window; `ruled` says that `rules` are those that it was judged by."""
+        self._close()
+        same = config == self._config
+        if not follows or not ruled:
+            self._lose()
+        elif not (same and window.from_ms == self._reached_ms):
+            self._known.anew(same=same)
+            self._beyond.clear()
+        self._reached_ms, self._config, self._n = window.to_ms, config, n
+        if not ruled:
+            return
+        if window.keep is Keep.EVERY:
+            self._beyond.clear()
+            self._window = self._known.judge(window, self.rules)
+        else:
+            self._known = _Known(lost=True)
+            minutes = (LimitMinutes.of(limit, window, ends) for limit in self.rules.limits)
+            self._window = _Minutes({of.by.name: of for of in minutes if of is not None})
+
+    def events(self, n: int, body: Events, *, follows: bool) -> None:
+        """Events that were told of what has been read so far."""
+        if not follows:
+            self._window = None
+            self._lose()
+        for event in body.events:
+            self._told += 1
+            self._note(event)
+            if event.event not in JUDGED:
+                self._reported += 1
+                continue
+            key = _Key.of(event)
+            found = _Found.OPEN if self._window is None else self._window.check(key)
+            self._found[found] += 1
+            if found is _Found.UNFOUNDED:
+                self._name(n, f"the event {key} does not follow from the facts")
+
+    def result(self) -> EventsJudged | None:
+        """What was found so far; None without any event. What the last window lacks may still come."""
+        if not self._told and not self._missing:
+            return None
+        return EventsJudged(
+            told=self._told,
+            reported=self._reported,
+            agreed=self._found[_Found.AGREED],
+            still_open=self._found[_Found.OPEN],
+            unfounded=self._found[_Found.UNFOUNDED],
+            missing=self._missing,
+            named=tuple(self._named),
+            raised=tuple(self._raised),
+        )
+
+    def _lose(self) -> None:
+        self._known = _Known(lost=True)
+        self._beyond.clear()
+
+    def _close(self) -> None:
+        """All events of the window have come: what is lacking was not told."""
+        match self._window:
+            case _Exact(expected=expected):
+                self._lack(map(str, expected))
+            case _Minutes(limits=limits):
+                for name, minutes in limits.items():
+                    self._beyond[name], is_due = minutes.due(self._beyond.get(name))
+                    if is_due and (EventKind.LIMIT, name) not in self._raised and len(self._raised) < RAISED_LIMIT:
+                        self._lack([f"LIMIT RAISED {name}"])
+        self._window = None
+
+    def _lack(self, events: Iterable[str]) -> None:
+        for event in events:
+            self._missing += 1
+            self._name(self._n, f"the event {event} follows from the facts, and was not told")
+
+    def _name(self, n: int, what: str) -> None:
+        if len(self._named) < NAMED_LIMIT:
+            self._named.append((n, what))
+
+    def _note(self, event: Event) -> None:
+        name = event.event, event.subject
+        if event.phase is Phase.RAISED and len(self._raised) < RAISED_LIMIT:
+            self._raised[name] = None
+        elif event.phase is Phase.CLEARED:
+            self._raised.pop(name, None)
