@@ -39,6 +39,21 @@ class SpoolDamagedError(SpoolError):
     """The file is not what this program wrote; `put_aside` makes way for a new one."""
 
 
+def is_claimed(path: Path, process: str) -> bool:
+    """Whether a program holds the claim on this file to be its `process` (Database.claim). Changes nothing."""
+    try:
+        claim = os.open(_claim_file(path, process), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(claim, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(claim)
+    return False
+
+
 class Database:
     """One process's handle on the file; one thread at a time."""
 
@@ -86,7 +101,7 @@ class Database:
 
         Two keepers of one stream would seal the same readings twice. The kernel lets go when a process dies.
         """
-        file = self._beside(f".{process.replace('/', '-').replace(' ', '-')}.lock")
+        file = _claim_file(self._path, process)
         try:
             claim = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as cause:
@@ -179,6 +194,10 @@ def put_aside(path: Path, *, at_ms: int) -> Path:
         if file.exists():
             file.rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def _claim_file(path: Path, process: str) -> Path:
+    return path.with_name(f"{path.name}.{process.replace('/', '-').replace(' ', '-')}.lock")
 
 
 def _error(path: Path, cause: sqlite3.DatabaseError) -> SpoolError:
