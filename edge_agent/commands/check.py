@@ -52,10 +52,9 @@ class Finding:
 def check(config: Config, clock: Clock) -> list[Finding]:
     """Look at the files and the clock, and ask every machine once, bus after bus."""
     found = [_clock(clock), *_files(config)]
+    found += _room(config)
     for bus in config.buses:
         machines = config.machines_on(bus)
-        if isinstance(bus.port, SerialPort):
-            found.append(_room_on(bus, machines))
         found += [finding for machine in machines for finding in _unproven(machine)]
         found += [_listens(bus)] if bus.kind is BusKind.GB26875_3 else _ask_bus(bus, machines, clock)
     return found
@@ -181,13 +180,21 @@ def _files(config: Config) -> Iterable[Finding]:
             yield Finding(about=camera.stream, exit_code=Exit.HARDWARE, says=says)
 
 
-def _room_on(bus: Bus, machines: Iterable[Machine]) -> Finding:
-    share = share_of_line(bus, machines)
-    says = f"its machines want {share:.0%} of the line's time"
-    if share <= FULL_SHARE:
-        return Finding(about=bus.name, exit_code=Exit.OK, says=says)
-    says += "; name fewer points, lengthen period_s, or raise the baud rate of line and meters"
-    return Finding(about=bus.name, exit_code=Exit.CONFIGURATION, says=says)
+def _room(config: Config) -> Iterable[Finding]:
+    """Of each serial line, and of all the buses on it together."""
+    lines: dict[str, list[Bus]] = {}
+    for bus in config.buses:
+        if isinstance(bus.port, SerialPort):
+            lines.setdefault(bus.place, []).append(bus)
+    for buses in lines.values():
+        share = sum(share_of_line(bus, config.machines_on(bus)) for bus in buses)
+        name = " and ".join(bus.name for bus in buses)
+        says = f"its machines want {share:.0%} of the line's time"
+        if share <= FULL_SHARE:
+            yield Finding(about=name, exit_code=Exit.OK, says=says)
+            continue
+        says += "; name fewer points, lengthen period_s, or raise the baud rate of line and meters"
+        yield Finding(about=name, exit_code=Exit.CONFIGURATION, says=says)
 
 
 def _unproven(machine: Machine) -> Iterable[Finding]:

@@ -164,8 +164,8 @@ class _Builder:
                 named = {key: values[key] for key in ("name", "kind", "period_ms")}
                 buses.append(Bus(**named, timeout_ms=values.get("timeout_ms", 0), port=port))
         self._distinct("bus", "name", (bus.name for bus in buses))
-        ports = (bus.port.device if isinstance(bus.port, SerialPort) else str(bus.port) for bus in buses)
-        self._distinct("bus", "host and port, device, chip or file", ports)
+        places = (f"{bus.place}, {bus.kind.value}," if bus.kind.shares_line else bus.place for bus in buses)
+        self._distinct("bus", "host and port, device, chip or file", places)
         return tuple(buses)
 
     def _port(self, where: str, values: dict[str, Any]) -> Port | None:

@@ -130,6 +130,11 @@ class BusKind(Enum):
     """A recording, played; no measurement."""
 
     @property
+    def shares_line(self) -> bool:
+        """Whether devices of another protocol may be on the same pair of wires."""
+        return self in (BusKind.MODBUS_RTU, BusKind.DLT645_2007, BusKind.DLT645_1997, BusKind.DLT698_45)
+
+    @property
     def protocol(self) -> Protocol | None:
         """What its devices' profiles are written for; None where any will do."""
         if self is BusKind.REPLAY:
@@ -235,6 +240,11 @@ class Bus:
         """The port of a bus with bytes on a line; that it has one, its kind's keys see to."""
         assert isinstance(self.port, TcpPort | SerialPort)  # noqa: S101  # BUS_KEYS
         return self.port
+
+    @property
+    def place(self) -> str:
+        """The device, host and port, chip or file; buses of several protocols may share the place of one line."""
+        return self.port.device if isinstance(self.port, SerialPort) else str(self.port)
 
 
 BUS_KIND: Final = (Key(name="kind", kind=profiles.choice_of(BusKind)),)

@@ -1,4 +1,4 @@
-"""All buses of a box, a thread each; a changed configuration stops and starts those that it changes, and no other."""
+"""All buses of a box, a thread a line; a changed configuration stops and starts those that it changes, and no other."""
 
 import threading
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 from edge_agent.clock import Clock
 from edge_agent.config.load import Config
 from edge_agent.config.sections import Bus, Machine
-from edge_agent.polling.poll import Deliver, poll_bus
+from edge_agent.polling.poll import Deliver, poll_line
 
 STACK_BYTES: Final = 256 * 1024
 """Of a bus's thread; there may be a hundred."""
 
-_Work = tuple[Bus, tuple[Machine, ...]]
+_Work = tuple[tuple[Bus, tuple[Machine, ...]], ...]
+"""The buses of one line."""
 
 
 class _Running(NamedTuple):
@@ -60,7 +61,7 @@ class Lines:
 
     def _poll(self, work: _Work, stop: Event) -> None:
         try:
-            poll_bus(*work, self._clock, self._deliver, stop)
+            poll_line(work, self._clock, self._deliver, stop)
         except BaseException as wrong:  # noqa: BLE001  # the top of a thread: `close` raises it
             self._failed.append(wrong)
             self._on_failure()
@@ -73,5 +74,10 @@ class Lines:
 
 
 def _work_of(config: Config) -> dict[str, _Work]:
-    on_buses = ((bus, tuple(config.machines_on(bus))) for bus in config.buses)
-    return {bus.name: (bus, machines) for bus, machines in on_buses if machines}
+    """By the place where they are asked."""
+    work: dict[str, _Work] = {}
+    for bus in config.buses:
+        machines = tuple(config.machines_on(bus))
+        if machines:
+            work[bus.place] = (*work.get(bus.place, ()), (bus, machines))
+    return work

@@ -1,4 +1,4 @@
-"""Asking every machine of every bus, each on its own fixed grid of the steady clock; one thread a bus.
+"""Asking every machine of every bus, each on its own fixed grid of the steady clock; one thread a line.
 
 1. A machine's slot k begins when the steady clock shows k * period. It is asked once a slot, as soon as the bus is
    free; a slot in which it was not asked is missed, counted, and reported before the next reading. Nothing is asked
@@ -31,14 +31,31 @@ Deliver = Callable[[Reading], None]
 
 def poll_bus(bus: Bus, machines: Sequence[Machine], clock: Clock, deliver: Deliver, stop: Event) -> None:
     """Poll one bus until `stop` is set; returns with the line closed."""
-    line = driver_of(bus).line_of(bus)
+    poll_line([(bus, machines)], clock, deliver, stop)
+
+
+def poll_line(buses: Sequence[tuple[Bus, Sequence[Machine]]], clock: Clock, deliver: Deliver, stop: Event) -> None:
+    """Poll the buses of one line, which speak by turns, until `stop` is set; returns with the line closed.
+
+    Whoever is due longest goes first. The port is set anew when another bus's turn comes, for its rate may differ.
+    """
+    lines = [driver_of(bus).line_of(bus) for bus, _ in buses]
     chance = Random()  # noqa: S311  # spreads reconnections, guards nothing
-    poller = Poller(bus, machines, line=line, clock=clock, deliver=deliver, chance=chance)
+    pollers = [
+        Poller(bus, machines, line=line, clock=clock, deliver=deliver, chance=chance)
+        for (bus, machines), line in zip(buses, lines, strict=True)
+    ]
+    turns = range(len(pollers))
+    has_it = 0
     try:
-        while not clock.wait_until(poller.next_ms(), stop):
-            poller.step()
+        while not clock.wait_until(min([poller.next_ms() for poller in pollers]), stop):
+            turn = min(turns, key=lambda at: pollers[at].next_ms())
+            if turn != has_it:
+                lines[has_it].close()
+                has_it = turn
+            pollers[turn].step()
     finally:
-        line.close()
+        lines[has_it].close()
 
 
 class Poller:
