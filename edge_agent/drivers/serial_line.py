@@ -31,6 +31,7 @@ PURGE_LIMIT_S: Final = 0.2
 """How long a chattering line is waited for before it is asked all the same."""
 SILENCES_LIMIT: Final = 3
 """After so many silences on end a TCP connection is made anew: its other end may be long gone."""
+PORTS_LIMIT: Final = 64
 GLITCH_BYTES: Final = 4
 """So few bytes are no frame of any protocol here, but a glitch before one."""
 QUIET_CHARACTERS: Final = 3.5
@@ -186,6 +187,22 @@ class SerialLine:
             if not self._poll.poll(max(0.0, quiet_left_s * 1000)):
                 return
             self._receive()
+
+
+class FoundPort(NamedTuple):
+    """A serial port that this box has now."""
+
+    device: str
+    what: str
+    """What its adapter says that it is."""
+
+
+def found_ports() -> tuple[FoundPort, ...]:
+    """Every serial port, in the order of their names; at most PORTS_LIMIT."""
+    from serial.tools import list_ports  # only a scan needs it
+
+    found = sorted(list_ports.comports(), key=lambda port: port.device)
+    return tuple(FoundPort(port.device, port.description or "") for port in found[:PORTS_LIMIT])
 
 
 def _is_pseudo(device: str) -> bool:
