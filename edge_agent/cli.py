@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Final
 
 from edge_agent import __version__
+from edge_agent.lean import do_without_openssl
 from evidence.exits import EXIT_CODES_HELP, Exit
 
 COMMANDS: Final = {
@@ -28,6 +29,10 @@ COMMANDS: Final = {
     "decode": ("edge_agent.commands.decode", "say what one frame of a protocol means"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
 }
+
+
+WITHOUT_TLS: Final = ("poll", "watch")
+"""They run for years, talk to no network beyond the box's own, and leave out what TLS would need."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,6 +65,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((argument for argument in arguments if argument in COMMANDS), None)
     wanted = COMMANDS[chosen][0] if chosen else None
+    if chosen in WITHOUT_TLS:
+        do_without_openssl()
     for name, (module, help_) in COMMANDS.items():
         if module != wanted:
             subparsers.add_parser(name, help=help_)

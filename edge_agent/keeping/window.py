@@ -1,6 +1,6 @@
 """The open window of a machine's stream: readings come in, a READINGS body comes out. Pure; keeper.py keeps it.
 
-Rows are held encoded (about 100 bytes instead of 700), since a box may watch a hundred machines for five minutes each.
+Rows are held encoded and deflated (rows.py), since a box may watch a hundred machines for five minutes each.
 A window ends just after its last reading, so the next one adjoins it and no reading can fall between the two.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
+from edge_agent.keeping.rows import Row, Rows, decode_row, encode_row
 from edge_agent.reading import Frame, Reading
-from evidence import cbor
 from evidence.bodies import (
     FRAME_LIMIT,
     FRAMES_LIMIT,
@@ -33,7 +33,6 @@ BYTES_FULL: Final = 120 * 1024
 MINUTES_BYTES_FULL: Final = 180 * 1024
 """… and when the minutes in it could take up this many."""
 CHANGES_FULL: Final = SPANS_LIMIT // 2
-_ROW_LIMIT: Final = 16 * 1024
 _VALUE_BYTES: Final = 9
 """One encoded value, at most …"""
 _MINUTE_BYTES: Final = 128
@@ -103,9 +102,7 @@ class Window:
     """Where judging stood when the window opened."""
     judged: Judged = field(init=False)
     changes: list[Change] = field(init=False, default_factory=list)
-    rows: list[bytes] = field(init=False, default_factory=list)
-    size: int = field(init=False, default=0)
-    """Bytes of the rows."""
+    rows: Rows = field(init=False, default_factory=Rows)
     last_ms: int | None = field(init=False, default=None)
     missed: int = field(init=False, default=0)
     _minutes: int = field(init=False, default=0)
@@ -128,7 +125,7 @@ class Window:
         """Whether it must be sealed now, whatever the time."""
         return (
             len(self.rows) >= ROWS_FULL
-            or self.size >= BYTES_FULL
+            or self.rows.size >= BYTES_FULL
             or self._minutes * self.measured.minute_bytes >= MINUTES_BYTES_FULL
             or len(self.changes) >= CHANGES_FULL
         )
@@ -160,7 +157,6 @@ class Window:
             self.missed += cycles
         else:
             self.rows.append(row)
-            self.size += len(row)
             self._minutes += at_ms // MINUTE_MS != self._minute
             self._minute = at_ms // MINUTE_MS
         self.last_ms = at_ms
@@ -208,21 +204,6 @@ class Window:
             ),
             judged,
         )
-
-
-Row = tuple[int, list[int | None], Failure | None, int]
-"""(at_ms, values, failure, cycles)."""
-
-
-def encode_row(at_ms: int, reading: Reading) -> bytes:
-    """A reading as it lies in the spool until its window is sealed."""
-    return cbor.encode([at_ms, list(reading.values), int(reading.failure or 0), reading.cycles])
-
-
-def decode_row(row: bytes) -> Row:
-    """The opposite of encode_row. Raises MalformedError when the spool is damaged."""
-    at_ms, values, failure, cycles = cbor.decode(row, at_most=_ROW_LIMIT)
-    return at_ms, values, Failure(failure) if failure else None, cycles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -576,7 +576,7 @@ def test_a_full_disk_stops_nothing_and_what_it_cost_is_signed(small_disk: FullDi
         small_disk.fill()  # the reserve is somebody else's as soon as it is given
         during += box.run(100)
     assert len(keeper._pending) < 2000, "memory is bounded"
-    assert keeper._streams[PRESS].window.size < 200_000
+    assert keeper._streams[PRESS].window.rows.size < 200_000
     small_disk.free()
     after = box.run(20)
     keeper.finish("stopped as told")

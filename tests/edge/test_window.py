@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.keeping.window import MINUTE_MS, Measured, Window, decode_row, encode_row
+from edge_agent.keeping.rows import PACKED_ROWS, Rows, decode_row, encode_row
+from edge_agent.keeping.window import MINUTE_MS, Measured, Window
 from edge_agent.reading import Reading
 from evidence.bodies import Aggregate, Configuration, Failure, Keep, Readings
 from evidence.judge import UNJUDGED, Judged, RunState
@@ -285,3 +286,12 @@ def test_a_row_comes_back_as_it_went(asked: Asked, at_ms: int) -> None:
     (reading,) = readings_of([asked])
     row = decode_row(encode_row(at_ms, reading))
     assert row == (at_ms, list(reading.values), reading.failure, reading.cycles)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=3 * PACKED_ROWS))
+def test_rows_come_back_as_they_were_put_in(put: list[bytes]) -> None:
+    rows = Rows()
+    for row in put:
+        rows.append(row)
+    assert list(rows) == list(rows) == put
+    assert (len(rows), rows.size) == (len(put), sum(map(len, put)))
