@@ -14,7 +14,6 @@ There is no way here to build a PUT or a POST, by which some agents let their da
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -29,6 +28,8 @@ OBSERVATIONS_LIMIT: Final = 20_000
 ERRORS_LIMIT: Final = 32
 TEXT_LIMIT: Final = 1024
 """Characters of one observation's text that are kept; a longer one is no value of ours."""
+STAMP_LIMIT: Final = 40
+"""Characters of an instant."""
 COUNT_LIMIT: Final = 1_000
 """Observations that one `sample` asks for."""
 SEQUENCE_LIMIT: Final = 1 << 64
@@ -62,6 +63,8 @@ class Header:
     last_sequence: int
     next_sequence: int
     """Where the next `sample` should begin."""
+    buffer_size: int
+    """How many observations the buffer holds; 0 where the agent does not say."""
     created: str
     """When the agent wrote it, as it writes it."""
 
@@ -79,8 +82,10 @@ class Observation(NamedTuple):
     """Only of a condition; elsewhere the tag says it."""
     sub_type: str | None
     sequence: int
-    at_ms: int | None
-    """UTC by the agent's clock; None where it writes none that can be read."""
+    timestamp: str
+    """By the agent's clock, as it writes it."""
+    code: str
+    """Of a condition: which of several it is; empty where it is the only one."""
     text: str
     device: str
     """The uuid of the device that it belongs to, else its name."""
@@ -126,6 +131,8 @@ def parse(document: bytes) -> Streams | Refused:
     """The document's meaning. Raises FrameError and nothing else."""
     if len(document) > DOCUMENT_LIMIT:
         raise FrameError(FrameFault.LIMIT, f"a document of more than {DOCUMENT_LIMIT} bytes")
+    if document.startswith(_UTF_16):  # expat would follow them, whatever it is told
+        raise FrameError(FrameFault.VALUE, "not UTF-8")
     reading = _Reading(document)
     try:
         reading.run()
@@ -146,6 +153,8 @@ _UNFINISHED: Final = frozenset(
 )
 _NAMESPACE: Final = re.compile(r"urn:mtconnect\.org:MTConnect(Streams|Error):[12]\.\d{1,2}")
 _GROUPS: Final = {"Samples": Category.SAMPLE, "Events": Category.EVENT, "Condition": Category.CONDITION}
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_TAG: Final = re.compile(rb"<([^\s/>]+)")
 _WHOLE: Final = re.compile(r"\d{1,20}")
 
 
@@ -262,15 +271,20 @@ class _Reading:
             type=attributes.get("type"),
             sub_type=attributes.get("subType"),
             sequence=_whole(attributes, "sequence"),
-            at_ms=_instant(attributes.get("timestamp", "")),
+            timestamp=attributes.get("timestamp", "")[:STAMP_LIMIT],
+            code=attributes.get("conditionId") or attributes.get("nativeCode", ""),
             text="".join(self._text).strip()[:TEXT_LIMIT],
             device=self._device,
             raw=self._since(of.starts_at),
         )
 
     def _since(self, start: int) -> bytes:
-        """The document from there to the end of the tag that ends here."""
-        return self._document[start : self._document.index(b">", self._parser.CurrentByteIndex) + 1]
+        """The element that began there and ends here; expat stands before its end tag, or behind an empty one."""
+        end = self._parser.CurrentByteIndex
+        name = _TAG.match(self._document, start)
+        if name and self._document.startswith(b"</" + name[1], end):
+            end = self._document.index(b">", end) + 1
+        return self._document[start:end]
 
 
 def _root(namespace: str, tag: str) -> str:
@@ -286,6 +300,7 @@ def _header(attributes: dict[str, str]) -> Header:
         first_sequence=_whole(attributes, "firstSequence"),
         last_sequence=_whole(attributes, "lastSequence"),
         next_sequence=_whole(attributes, "nextSequence"),
+        buffer_size=_whole(attributes, "bufferSize") if "bufferSize" in attributes else 0,
         created=attributes.get("creationTime", ""),
     )
 
@@ -295,16 +310,6 @@ def _whole(attributes: dict[str, str], name: str) -> int:
     if not _WHOLE.fullmatch(text) or not text.isascii() or int(text) >= SEQUENCE_LIMIT:
         raise FrameError(FrameFault.VALUE, f"{name} is {text!r:.40}")
     return int(text)
-
-
-def _instant(text: str) -> int | None:
-    """ISO 8601 with a zone, as UTC milliseconds since 1970."""
-    try:
-        at = datetime.fromisoformat(text)
-        whole = at if at.tzinfo is not None else at.replace(tzinfo=UTC)  # the standard wants UTC
-        return max(0, round(whole.timestamp() * 1000))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _path(device: str) -> str:

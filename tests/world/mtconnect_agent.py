@@ -117,9 +117,9 @@ class Agent:
             self._sequence += 1
             seen = Observed(self._sequence, item, text, stamp(self.clock()), native)
             self._buffer.append(seen)
-            kept = [] if text in {"Normal", "Unavailable"} else self._latest.get(item, [])
-            is_condition = any(each.id == item and each.category == "CONDITION" for each in self.items)
-            self._latest[item] = [*kept, seen] if is_condition else [seen]
+            stands = [one for one in self._latest.get(item, []) if one.text in {"Warning", "Fault"}]
+            stands = [one for one in stands if one.native != native and (native or text in {"Warning", "Fault"})]
+            self._latest[item] = stands if native and text == "Normal" and stands else [*stands, seen]
 
     def restart(self) -> None:
         """As after its process died."""
@@ -185,8 +185,8 @@ class Agent:
     def _refusal(self, code: str, text: str) -> tuple[int, bytes]:
         return 404 if self.has_error_status else 200, (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<MTConnectError xmlns="urn:mtconnect.org:MTConnectError:'
-            f'{self.version}"><Header {self._common()}/><Errors><Error errorCode="{code}">{escape(text)}</Error></Errors>'
-            "</MTConnectError>"
+            f'{self.version}"><Header {self._common()}/><Errors>'
+            f'<Error errorCode="{code}">{escape(text)}</Error></Errors></MTConnectError>'
         ).encode()
 
     async def _listen(self) -> None:
