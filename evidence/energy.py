@@ -18,7 +18,7 @@ _NAMED_REJECTIONS: Final = 20
 """Rejected rises that are named one by one, at most; all are counted."""
 _DIFFERS_PERCENT: Final = 5
 """A counter and the integral of its power that lie further apart than this, and than two counts, do not fit."""
-_IN_WH: Final = {"Wh": 1, "kWh": 1000, "MWh": 1_000_000}
+IN_WH: Final = {"Wh": 1, "kWh": 1000, "MWh": 1_000_000}
 _IN_W: Final = {"W": 1, "kW": 1000}
 
 
@@ -101,7 +101,7 @@ def counter_points(settings: Mapping[str, Any]) -> tuple[CounterPoint, ...]:
         match point:
             case {"name": str(name), "unit": "Wh" | "kWh" | "MWh" as unit, "decimals": int(decimals)}:
                 rated_w, modulus = rated_and_modulus(settings, point)
-                found.append(CounterPoint(name, _IN_WH[unit], decimals, modulus, rated_w))
+                found.append(CounterPoint(name, IN_WH[unit], decimals, modulus, rated_w))
     return tuple(found)
 
 
@@ -138,7 +138,7 @@ class Counter:
 
     def take(self, window: Readings, ends: list[int], column: Column, power: Column | None) -> None:
         """Read the window's rows on from where the window before it ended; `ends` are its `row_ends`."""
-        scale = _IN_WH[column.unit]
+        scale = IN_WH[column.unit]
         one = self._one = max(1, scale * 1000 // 10**column.decimals)
         powers = [None] * len(ends) if power is None else milliwatts(power)
         sampled = window.keep is Keep.EVERY
@@ -188,7 +188,7 @@ class Counter:
 
 def counters_of(window: Readings) -> list[Column]:
     """The window's energy counters: points in watt hours, as samples or as each minute's last value."""
-    return [c for c in window.columns if c.unit in _IN_WH and c.aggregate in (Aggregate.SAMPLE, Aggregate.LAST)]
+    return [c for c in window.columns if c.unit in IN_WH and c.aggregate in (Aggregate.SAMPLE, Aggregate.LAST)]
 
 
 def power_of(window: Readings, point: str) -> Column | None:

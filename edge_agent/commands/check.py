@@ -24,6 +24,7 @@ from edge_agent.drivers import driver_of
 from edge_agent.drivers.driver import Asker, Exchange
 from evidence.bodies import Failure
 from evidence.exits import Exit
+from evidence.rule_words import limit_in_words, rule_in_words, signature_in_words
 from evidence.statement import ClockQuality
 
 DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")
@@ -108,11 +109,11 @@ def as_text(config: Config, found: Iterable[Finding]) -> str:
                 f"  {machine.stream} ({machine.title}): {_called(machine)}, {machine.profile.id}, "
                 f"{len(machine.points)} points every {machine.period_ms} ms, keep {keep}"
             )
-            if (by := machine.run_state) is not None:
-                rows.append(
-                    f"    running above {by.running_above_mw / 1000:g} W, idle above {by.idle_above_mw / 1000:g} W, "
-                    f"hysteresis {by.hysteresis_mw / 1000:g} W, dwell {by.dwell_ms} ms, hold {by.hold_ms} ms"
-                )
+            if machine.run_state is not None:
+                rows.append(f"    {rule_in_words(machine.run_state)}")
+            rows += [f"    limit on {limit_in_words(limit)}" for limit in machine.limits]
+            if machine.signature is not None:
+                rows.append(f"    signature of {signature_in_words(machine.signature)}")
     rows += [f"{camera.stream} ({camera.title}): {settings_of(camera)['source']}" for camera in config.cameras]
     rows.append("")
     for finding in found:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.clock import CatchUp
+from edge_agent.config.judging import read_judging
+from edge_agent.config.judging_keys import JUDGED_BY
 from edge_agent.config.points import POINTS_LIMIT, ByteOrder, Input, Limits, Point, Protocol
 from edge_agent.config.profiles import Parity, Profile, known_profiles, load_profile, read_points
 from edge_agent.config.schema import Complaint, ConfigurationError, Near, Reader, closest, shown
@@ -26,7 +28,6 @@ from edge_agent.config.sections import (
     MACHINE,
     MACHINE_ALSO,
     MACHINES_LIMIT,
-    RUN_STATE,
     UPLINK,
     Box,
     Bus,
@@ -44,7 +45,6 @@ from edge_agent.config.sections import (
     lined,
 )
 from evidence.bodies import Keep
-from evidence.judge import Threshold
 
 __all__ = [
     "Box",
@@ -214,8 +214,7 @@ class _Builder:
         bus = self._bus_of(where, table, buses)
         protocol = (bus.kind.protocol if bus else None) or Protocol.MODBUS
         keys = (*MACHINE, ADDRESSES[protocol], *MACHINE_ALSO.get(protocol, ()))
-        values = reader.section(table, keys, where, also=("run_state", "point"))
-        rule = self._run_state(where, table)
+        values = reader.section(table, keys, where, also=(*JUDGED_BY, "point"))
         profile = None if values is None else self._profile(where, values, table, protocol, profiles)
         if values is None or bus is None or profile is None:
             return None
@@ -226,6 +225,7 @@ class _Builder:
             reader.complain(f"{where}.profile", found, f"{wanted}, which the bus {bus.name} speaks")
         period_ms = values["period_ms"] or bus.period_ms
         points = self._points(where, values["points"], profile)
+        judging = read_judging(reader, table, where, points=points, period_ms=period_ms)
         return Machine(
             name=values["name"],
             title=values["title"],
@@ -236,7 +236,10 @@ class _Builder:
             points=points,
             period_ms=period_ms,
             keep=keep if values["keep"] is None else values["keep"],
-            run_state=self._threshold(where, rule, points, period_ms) if rule else None,
+            run_state=judging.run_state,
+            limits=judging.limits,
+            signature=judging.signature,
+            rated_w=values["rated_w"],
             silent_after_ms=values.get("silent_after_ms"),
             plc=values.get("plc"),
         )
@@ -291,32 +294,6 @@ class _Builder:
                 found = shown(name) + closest(name, known)
                 self._reader.complain(f"{where}.points", found, f"points of the profile {profile.id}")
         return tuple(known[name] for name in names if name in known)
-
-    def _run_state(self, where: str, table: dict[str, Any]) -> dict[str, Any] | None:
-        rule = self._reader.table(table, "run_state")
-        return None if rule is None else self._reader.section(rule, RUN_STATE, f"{where}.run_state")
-
-    def _threshold(
-        self, where: str, rule: dict[str, Any], points: tuple[Point, ...], period_ms: int
-    ) -> Threshold | None:
-        complain, where = self._reader.complain, f"{where}.run_state"
-        before = len(self._reader.complaints)
-        point = next((point for point in points if point.name == rule["point"]), None)
-        if point is None:
-            found = shown(rule["point"]) + closest(rule["point"], (point.name for point in points))
-            complain(f"{where}.point", found, "a point that is asked of this machine")
-        elif point.unit != "W":
-            complain(f"{where}.point", f"{shown(point.name)} in {point.unit}", "a point in W")
-        if rule["idle_above_mw"] > rule["running_above_mw"]:
-            complain(f"{where}.idle_above_w", _watts(rule["idle_above_mw"]), "at most running_above_w")
-        if rule["hysteresis_mw"] >= rule["idle_above_mw"]:
-            complain(f"{where}.hysteresis_w", _watts(rule["hysteresis_mw"]), "less than idle_above_w")
-        hold_ms = rule["hold_ms"] or 2 * period_ms
-        if hold_ms <= period_ms:
-            complain(f"{where}.hold_s", f"{hold_ms} ms", f"more than the period of {period_ms} ms")
-        if len(self._reader.complaints) > before:
-            return None
-        return Threshold(**{key: rule[key] for key in rule if key != "strategy"} | {"hold_ms": hold_ms})
 
     def _cameras(self) -> tuple[Camera, ...]:
         cameras = []
@@ -392,7 +369,3 @@ def _places(machine: Machine) -> Iterable[str]:
             f"{machine.bus.name}, line {lined(point, machine)}" for point in machine.points if isinstance(point, Input)
         )
     return (f"{machine.bus.name}, {machine.stream.partition('/')[0]}s, unit {machine.unit}",)
-
-
-def _watts(milliwatts: int) -> str:
-    return f"{milliwatts / 1000:g}"

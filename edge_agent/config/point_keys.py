@@ -121,6 +121,7 @@ POINT: Final = (
     Key(name="unit", kind=Choice({unit: unit for unit in UNITS})),
     Key(name="decimals", kind=Whole(0, 9)),
     Key(name="kind", kind=choice_of(PointKind)),
+    Key(name="modulus", kind=Whole(2, 1 << 63), default=None),
 )
 _REGISTER: Final = Text("a PLC's register such as D100, M0 or X17", re.compile(r"[A-Z]{1,3}[0-9]{1,5}(\.[0-7])?"))
 REGISTER: Final = (

@@ -50,6 +50,9 @@ def read_points(
                 points.append(_data_item(reader, table, where))
             case protocol:
                 points.append(_item(reader, table, protocol, where))
+    for point in points:
+        if point and point.modulus is not None and point.kind is not PointKind.COUNTER:
+            reader.complain(f"{within}point[{point.name}].modulus", f"that of a {point.kind.value}", "one of a counter")
     names = [point.name for point in points if point]
     for name in sorted({name for name in names if names.count(name) > 1}):
         reader.complain(f"{within}point[{name}].name", "there twice", "a name of its own")

@@ -134,6 +134,8 @@ class Point:
     unit: str
     decimals: int
     kind: PointKind
+    modulus: int | None = None
+    """Of a counter: the integer at which it begins anew from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

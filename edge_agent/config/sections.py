@@ -17,7 +17,9 @@ from edge_agent.config.profiles import Parity, Point, Profile, Protocol
 from edge_agent.config.schema import Choice, FileReference, Flag, Key, ListOf, Text, Thousandths, Whole
 from evidence import bodies
 from evidence.bodies import Keep
-from evidence.judge import Threshold
+from evidence.judge import Rule
+from evidence.limits import Limit
+from evidence.signature import Signature
 
 BUSES_LIMIT: Final = 256
 MACHINES_LIMIT: Final = 256
@@ -341,7 +343,11 @@ class Machine:
     """What is asked, in the order of the file's `points`, or else the profile's and then the machine's own."""
     period_ms: int
     keep: Keep
-    run_state: Threshold | None
+    run_state: Rule | None
+    limits: tuple[Limit, ...] = ()
+    signature: Signature | None = None
+    rated_w: int | None = None
+    """What it can draw at most: a counter that rises faster is not believed."""
     silent_after_ms: int | None = None
     """Of a transmitter that comes by itself: how long it may send nothing before it counts as silent."""
     plc: str | None = None
@@ -386,22 +392,7 @@ MACHINE: Final = (
     Key(name="points", kind=ListOf(profiles.NAME, 1, profiles.POINTS_LIMIT, distinct=True), default=None),
     Key(name="period_s", kind=PERIOD, default=None, inside="period_ms"),
     Key(name="keep", kind=KEEP, default=None),
-)
-
-_WATTS: Final = Thousandths("0.001", "1000000000", "watts")
-RUN_STATE: Final = (
-    Key(name="strategy", kind=Choice({"power_threshold": "power_threshold"}), default="power_threshold"),
-    Key(name="point", kind=profiles.NAME, default="active_power"),
-    Key(name="running_above_w", kind=_WATTS, inside="running_above_mw"),
-    Key(name="idle_above_w", kind=_WATTS, inside="idle_above_mw"),
-    Key(
-        name="hysteresis_w",
-        kind=Thousandths("0", "1000000000", "watts"),
-        default=0,
-        inside="hysteresis_mw",
-    ),
-    Key(name="dwell_s", kind=Thousandths("0", "3600", "seconds"), default=10, inside="dwell_ms"),
-    Key(name="hold_s", kind=Thousandths("0.05", "86400", "seconds"), default=None, inside="hold_ms"),
+    Key(name="rated_w", kind=Whole(1, 1_000_000_000, "watts"), default=None),
 )
 
 

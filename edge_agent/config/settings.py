@@ -17,6 +17,7 @@ from edge_agent.config.sections import (
     SerialPort,
     TcpPort,
 )
+from evidence.energy import IN_WH
 
 
 def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
@@ -62,16 +63,16 @@ def _machine_settings(machine: Machine) -> dict[str, Any]:
     }
     if machine.silent_after_ms is not None:
         settings["silent_after_ms"] = machine.silent_after_ms
-    if (by := machine.run_state) is not None:
-        settings |= {
-            "strategy": "power_threshold",
-            "point": by.point,
-            "running_above_mw": by.running_above_mw,
-            "idle_above_mw": by.idle_above_mw,
-            "hysteresis_mw": by.hysteresis_mw,
-            "dwell_ms": by.dwell_ms,
-            "hold_ms": by.hold_ms,
-        }
+    if machine.rated_w is not None:
+        settings["rated_w"] = machine.rated_w
+    if any(point.unit in IN_WH for point in machine.points):
+        settings["counter_events"] = 1
+    if machine.run_state is not None:
+        settings |= machine.run_state.settings()
+    if machine.limits:
+        settings["limits"] = [limit.settings() for limit in machine.limits]
+    if machine.signature is not None:
+        settings["signature"] = machine.signature.settings()
     return settings
 
 
@@ -99,6 +100,8 @@ def _point_settings(point: Point) -> dict[str, Any]:
         "decimals": point.decimals,
         "kind": point.kind.value,
     }
+    if point.modulus is not None:
+        settings["modulus"] = point.modulus
     match point:
         case Register():
             return settings | _register_settings(point)

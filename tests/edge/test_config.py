@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.clock import CatchUp
-from edge_agent.config import sections
+from edge_agent.config import judging_keys, sections
 from edge_agent.config.load import (
     Camera,
     Config,
@@ -363,7 +363,10 @@ def documented(heading: str) -> dict[str, str]:
             "## `[[machine]]`",
             (*sections.MACHINE, *sections.ADDRESSES.values(), *chain.from_iterable(sections.MACHINE_ALSO.values())),
         ),
-        ("### `[machine.run_state]`", sections.RUN_STATE),
+        *((f"#### `{strategy}`", keys) for strategy, keys in judging_keys.RUN_STATE.items() if strategy != "pulses"),
+        ("#### `pulses`", (*judging_keys.RUN_STATE["pulses"], *chain.from_iterable(judging_keys.SIGNALS.values()))),
+        ("### `[[machine.limit]]`", judging_keys.LIMIT),
+        ("### `[machine.signature]`", judging_keys.SIGNATURE),
         ("## `[[camera]]`", sections.CAMERA),
         ("## `[clock]`", sections.CATCH_UP),
     ],
