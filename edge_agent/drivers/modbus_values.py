@@ -7,6 +7,7 @@ profile, NaN, an infinity, half bytes beyond 9 where decimal digits stand, or a 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from math import isfinite
 from operator import itemgetter
@@ -31,8 +32,12 @@ class Decoder(Protocol):
 
 
 def decoder_of(plan: Plan, block: Block) -> Decoder:
-    """The decoder of one of the plan's blocks."""
-    points = [plan.points[place] for place in block.points]
+    """The decoder of one of the plan's blocks; the same object for the same points, of however many machines."""
+    return _decoder(tuple(plan.points[place] for place in block.points), block)
+
+
+@lru_cache(maxsize=256)
+def _decoder(points: tuple[Register, ...], block: Block) -> Decoder:
     if block.function.is_bits:
         return _Bits(tuple(point.address - block.address for point in points))
     if all(left.end <= right.address for left, right in pairwise(points)):
@@ -72,7 +77,7 @@ class _Registers:
 
     __slots__ = ("_exact", "_factors", "_points", "_reorder", "_sentinels", "_unpack", "_wide")
 
-    def __init__(self, points: list[Register], block: Block) -> None:
+    def __init__(self, points: Sequence[Register], block: Block) -> None:
         self._points = points
         self._unpack = Struct(_layout(points, block)).unpack
         self._reorder = _reordering(points, block)
@@ -115,7 +120,7 @@ def value_of(point: Register, raw: float) -> int | None:
     return value if -VALUE_LIMIT < value < VALUE_LIMIT else None
 
 
-def _layout(points: list[Register], block: Block) -> str:
+def _layout(points: Sequence[Register], block: Block) -> str:
     """The block for `struct`: big-endian, unwanted registers as padding."""
     layout, at = ">", block.address
     for point in points:
@@ -124,7 +129,7 @@ def _layout(points: list[Register], block: Block) -> str:
     return layout + f"{_WORD * (block.address + block.count - at)}x"
 
 
-def _reordering(points: list[Register], block: Block) -> Callable[[bytes], tuple[int, ...]] | None:
+def _reordering(points: Sequence[Register], block: Block) -> Callable[[bytes], tuple[int, ...]] | None:
     """Picks the answer's bytes so that every point has its high word and byte first; None when it does already."""
     order = list(range(block.answer_bytes))
     for point in points:

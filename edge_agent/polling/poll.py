@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from random import Random
 from threading import Event
+from typing import Final
 
 from edge_agent.clock import Clock
 from edge_agent.config.sections import Bus, Machine
@@ -23,6 +24,7 @@ from edge_agent.polling.breaker import Backoff, Breaker, Verdict
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
 
+_CHANCE: Final = Random()  # noqa: S311  # spreads reconnections, guards nothing
 _log = logging.getLogger(__name__)
 
 Deliver = Callable[[Reading], None]
@@ -40,9 +42,8 @@ def poll_line(buses: Sequence[tuple[Bus, Sequence[Machine]]], clock: Clock, deli
     Whoever is due longest goes first. The port is set anew when another bus's turn comes, for its rate may differ.
     """
     lines = [driver_of(bus).line_of(bus) for bus, _ in buses]
-    chance = Random()  # noqa: S311  # spreads reconnections, guards nothing
     pollers = [
-        Poller(bus, machines, line=line, clock=clock, deliver=deliver, chance=chance)
+        Poller(bus, machines, line=line, clock=clock, deliver=deliver, chance=_CHANCE)
         for (bus, machines), line in zip(buses, lines, strict=True)
     ]
     turns = range(len(pollers))
