@@ -255,8 +255,8 @@ def _sums(values: _Values) -> Iterator[Reason]:
     total = values.now.get("active_power")
     if total is None or len(phases) < len(PHASES):
         return
-    watts = sum(phases.values())
-    if abs(watts - total) > ADDS_UP * sum(map(abs, phases.values())) + SMALLEST_W:
+    watts, gross = sum(phases.values()), sum(map(abs, phases.values()))
+    if min(abs(watts - total), abs(gross - abs(total))) > ADDS_UP * gross + SMALLEST_W:  # some add up without the sign
         yield Reason(weight=-3, says=f"the phases make {watts:g} W, the total is {total:g} W")
     elif total:
         yield Reason(weight=1, says="the phases add up to the total power")

@@ -143,7 +143,7 @@ class Prober:
                 if _is_crowd(what.kind, address, heard):
                     crowded.append(address)
                     tally.crowded.append(f"{what.kind.value} {address}")
-                elif not answered:
+                elif not answered and not _frames(what.kind, heard):
                     _hear(tally, what, address, heard)
         finally:
             line.close()

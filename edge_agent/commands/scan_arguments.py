@@ -1,0 +1,94 @@
+"""What the command line of `scan` and `identify` may say, and what it says wrong."""
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any
+
+from edge_agent.config.profiles import BAUDS, Parity
+from edge_agent.config.sections import BusKind
+from edge_agent.installing.likely import KINDS, MODBUS_TCP_PORT, Mode
+from edge_agent.installing.sweep import Options, Place
+
+ADDRESSES_LIMIT = 64
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """What the command line leaves to be asked."""
+    return Options(
+        mode=Mode.QUICK if arguments.quick else Mode.FULL if arguments.full else Mode.USUAL,
+        bauds=arguments.baud,
+        parities=arguments.parity,
+        kinds=arguments.protocol or KINDS,
+        units=arguments.units,
+        addresses=tuple(arguments.addresses[:ADDRESSES_LIMIT]),
+    )
+
+
+def place(text: str) -> Place:
+    """A serial port, a Modbus TCP host, or host:port. Raises ArgumentTypeError."""
+    if text.startswith("/"):
+        return Place(device=text)
+    host, _, port = text.rpartition(":")
+    if not host:
+        host, port = text, str(MODBUS_TCP_PORT)
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,200}", host) or not port.isdecimal() or not 1 <= int(port) <= 0xFFFF:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f'"{text}" is neither a device such as /dev/ttyUSB0 nor a host or host:port')
+    return Place(host=host, port=int(port))
+
+
+def bauds(text: str) -> tuple[int, ...]:
+    """Rates. Raises ArgumentTypeError."""
+    known = {str(baud): baud for baud in BAUDS}
+    return _listed(text, known.__getitem__, "rates of " + ", ".join(known))
+
+
+def parities(text: str) -> tuple[Parity, ...]:
+    """Parities. Raises ArgumentTypeError."""
+    return _listed(text.upper(), Parity, "N, E or O")
+
+
+def kinds(text: str) -> tuple[BusKind, ...]:
+    """Protocols. Raises ArgumentTypeError."""
+    known = {kind.value: kind for kind in KINDS}
+    return _listed(text, known.__getitem__, "protocols of " + ", ".join(known))
+
+
+def units(text: str) -> tuple[int, ...]:
+    """Modbus units, in ranges. Raises ArgumentTypeError."""
+    ranges = _listed(text, _range, "units such as 1-16,247")
+    return tuple(sorted({unit for each in ranges for unit in each}))
+
+
+def address(text: str) -> str:
+    """A DL/T address in full. Raises ArgumentTypeError."""
+    digits = text.replace(" ", "")
+    if not re.fullmatch(r"[0-9]{1,12}", digits):
+        raise argparse.ArgumentTypeError(f'"{text}" is no address of up to 12 digits')
+    return digits.rjust(12, "0")
+
+
+def wait_s(text: str) -> float:
+    """Seconds. Raises ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 10:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f'"{text}" where seconds from 0.01 to 10 are wanted')
+    return seconds
+
+
+def _listed(text: str, take: Callable[[str], Any], wanted: str) -> tuple[Any, ...]:
+    try:
+        return tuple(take(part.strip()) for part in text.split(","))
+    except (ValueError, KeyError) as wrong:
+        raise argparse.ArgumentTypeError(f'"{text}" where {wanted} are wanted') from wrong
+
+
+def _range(text: str) -> range:
+    low, _, high = text.partition("-")
+    units = range(int(low), int(high or low) + 1)
+    if not units or not 0 <= units[0] <= units[-1] <= 255:  # noqa: PLR2004
+        raise ValueError(text)
+    return units
