@@ -39,7 +39,7 @@ def _edge_parsers() -> Iterator[argparse.ArgumentParser]:
 def _describe(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield f"## {parser.prog}"
     if parser.description:
-        yield " ".join(parser.description.split())
+        yield from map(_paragraph, parser.description.strip().split("\n\n"))
     rows = [
         f"| {_name(action)} | {_help(parser, action)} |"
         for action in parser._actions  # noqa: SLF001 - argparse has no public way to ask
@@ -50,6 +50,11 @@ def _describe(parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in _commands_of(parser):
         for child in dict(action.choices or {}).values():
             yield from _describe(child)
+
+
+def _paragraph(text: str) -> str:
+    """Examples stay as they are, four places in; other text is one line."""
+    return text if text.startswith("    ") else " ".join(text.split())
 
 
 def _commands_of(parser: argparse.ArgumentParser) -> list["argparse._SubParsersAction[argparse.ArgumentParser]"]:

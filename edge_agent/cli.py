@@ -18,6 +18,7 @@ from evidence.exits import EXIT_CODES_HELP, Exit
 
 COMMANDS: Final = {
     "enrol": ("edge_agent.commands.enrol", "make this box's keys and exchange papers with the receiver"),
+    "scan": ("edge_agent.commands.scan", "find who answers on serial ports, serial servers and hosts"),
     "check": ("edge_agent.commands.check", "print the configuration in force and ask every device once"),
     "run": ("edge_agent.commands.processes", "poll, watch and sync together, for a desk"),
     "poll": ("edge_agent.commands.processes", "ask the machines, keep and sign what they answer"),
@@ -26,6 +27,8 @@ COMMANDS: Final = {
     "status": ("edge_agent.commands.status", "what is read, what is unsent, clock and disk"),
     "export": ("edge_agent.commands.export", "write statements to a file, for a box without a network"),
     "receipt": ("edge_agent.commands.export", "take in a receipt that was brought back on a stick"),
+    "calibrate": ("edge_agent.commands.calibrate", "find out from which power on a machine idles and works"),
+    "watch-line": ("edge_agent.commands.watch_line", "show live values of one device, with raw frames on demand"),
     "decode": ("edge_agent.commands.decode", "say what one frame of a protocol means"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
 }

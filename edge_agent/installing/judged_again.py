@@ -1,6 +1,6 @@
 """Judging the very readings that a rule was made from: it must find in them what it was made of. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
@@ -8,7 +8,7 @@ from typing import Final
 
 from edge_agent.installing.advice import Rule
 from edge_agent.installing.rhythm import Sample, is_calm, is_rhythmic, step_ms
-from evidence.judge import UNJUDGED, Change, IntervalMax, RunState, Span, expire, judge, spans_of
+from evidence.judge import UNJUDGED, Change, IntervalMax, Judged, RunState, Span, expire, judge, spans_of
 
 DWELLS_MS: Final = (10_000, 20_000, 30_000, 60_000)
 
@@ -37,19 +37,29 @@ def changes_of(samples: Sequence[Sample], rule: Rule) -> int:
 
 def shares_of(samples: Sequence[Sample], rule: Rule) -> dict[RunState, int]:
     """Thousandths of the time in which a state is known, state by state; empty when none ever is."""
-    spans = [span for span in _spans(samples, rule) if span[2] is not RunState.UNKNOWN]
-    known_ms = sum(until_ms - from_ms for from_ms, until_ms, _ in spans)
-    by_state = groupby(sorted(spans, key=itemgetter(2)), key=itemgetter(2))
+    known = [span for span in _spans(samples, rule) if span[2] is not RunState.UNKNOWN]
+    known_ms = sum(until_ms - from_ms for from_ms, until_ms, _ in known)
+    by_state = groupby(sorted(known, key=itemgetter(2)), key=itemgetter(2))
     return {state: 1000 * sum(until - start for start, until, _ in group) // known_ms for state, group in by_state}
 
 
-def _spans(samples: Sequence[Sample], rule: Rule) -> list[Span]:
-    """As the rule judges these readings; nothing is unknown only because they lie further apart than usual."""
-    by = replace(rule, hold_ms=max(rule.hold_ms, 3 * step_ms(samples)))
-    judged, changes = UNJUDGED, list[Change]()
+def judging(samples: Sequence[Sample], rule: Rule) -> Iterator[tuple[int, Judged, list[Change]]]:
+    """Where judging stands after each reading, and what that changed."""
+    by, judged = _patient(rule, samples), UNJUDGED
     for at_ms, power_mw in samples:
-        judged, new = judge(judged, at_ms, (power_mw,), by)
+        judged, changes = judge(judged, at_ms, (power_mw,), by)
+        yield at_ms, judged, changes
+
+
+def _spans(samples: Sequence[Sample], rule: Rule) -> list[Span]:
+    changes: list[Change] = []
+    judged, end_ms = UNJUDGED, samples[-1].at_ms + 1
+    for _, judged, new in judging(samples, rule):  # noqa: B007  # where it stands at last is used below
         changes += new
-    end_ms = samples[-1].at_ms + 1
-    changes += expire(judged, end_ms, by)[1]
+    changes += expire(judged, end_ms, _patient(rule, samples))[1]
     return spans_of(RunState.UNKNOWN, changes, samples[0].at_ms, end_ms)
+
+
+def _patient(rule: Rule, samples: Sequence[Sample]) -> Rule:
+    """Nothing is unknown only because readings lie further apart here than they will."""
+    return replace(rule, hold_ms=max(rule.hold_ms, 3 * step_ms(samples)))

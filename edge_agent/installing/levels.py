@@ -17,6 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, pairwise
 from math import exp, log, log2
 from typing import Final
@@ -142,11 +143,17 @@ def _level(rising: Sequence[int]) -> Level:
 
 def _finest(logs: Sequence[int]) -> list[int]:
     """Where the levels of rule 3 begin, and where the last one ends."""
+    fewest = max(LEAST_READINGS, len(logs) * LEAST_SHARE // 1000)
+
+    @cache
+    def are_apart(start: int, cut: int, end: int) -> bool:
+        return min(cut - start, end - cut) >= fewest and _separation(logs, start, cut, end).is_apart()
+
     finest = [0, len(logs)]
     cuts = _gaps(logs)
     for parts in range(2, LEVELS_LIMIT + 1):
         divisions = ([0, *chosen, len(logs)] for chosen in combinations(cuts, parts - 1))
-        apart = (bounds for bounds in divisions if _are_apart(logs, bounds))
+        apart = (bounds for bounds in divisions if all(are_apart(*bounds[at : at + 3]) for at in range(parts - 1)))
         finest = max(apart, key=lambda bounds: min(logs[cut] - logs[cut - 1] for cut in bounds[1:-1]), default=finest)
     return finest
 
@@ -158,14 +165,6 @@ def _gaps(logs: Sequence[int]) -> list[int]:
     wide = sorted(pairwise(places), key=lambda gap: logs[gap[0]] - logs[gap[1]])[:_CANDIDATES]
     cuts = (bisect_left(logs, (logs[low] + logs[high] + 1) // 2, low, high) for low, high in wide)
     return sorted({cut for cut in cuts if 0 < cut < len(logs)})
-
-
-def _are_apart(logs: Sequence[int], bounds: Sequence[int]) -> bool:
-    """Whether this division keeps rules 1 and 2."""
-    fewest = max(LEAST_READINGS, len(logs) * LEAST_SHARE // 1000)
-    return all(end - start >= fewest for start, end in pairwise(bounds)) and all(
-        _separation(logs, *bounds[at : at + 3]).is_apart() for at in range(len(bounds) - 2)
-    )
 
 
 def _separation(logs: Sequence[int], start: int, cut: int, end: int) -> Separation:

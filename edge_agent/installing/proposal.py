@@ -83,7 +83,7 @@ def learn(samples: Sequence[Sample], asked: Asked) -> Proposal | Refusal:
     if len(samples) < 2 * LEAST_READINGS:
         return too_few(f"{len(samples)} readings", 2 * LEAST_READINGS)
     refused: Refusal | None = None
-    for interval_ms in intervals_ms(samples):
+    for interval_ms in intervals_ms(samples, asked.period_ms):
         parts = _named(greatest(samples, interval_ms) if interval_ms else samples)
         if isinstance(parts, Refusal):
             refused = refused or parts
@@ -105,7 +105,7 @@ def from_walk(walk: Mapping[RunState, Sequence[Sample]], asked: Asked) -> Propos
             return too_few(f"{len(samples)} good readings of {name_of(state)}", MINIMUM_WALK)
     refused: Refusal | None = None
     working = walk[RunState.RUNNING]
-    for interval_ms in intervals_ms(working):
+    for interval_ms in intervals_ms(working, asked.period_ms):
         parts = _told(walk, interval_ms)
         if isinstance(parts, Refusal):
             refused = refused or parts

@@ -49,9 +49,9 @@ def step_ms(samples: Sequence[Sample]) -> int:
     return median_low([after.at_ms - before.at_ms for before, after in pairwise(samples)] or [0])
 
 
-def intervals_ms(samples: Sequence[Sample]) -> tuple[int, ...]:
-    """The intervals that make sense for readings so far apart and so long, rising; at first 0, for none."""
-    step, length = step_ms(samples), samples[-1].at_ms - samples[0].at_ms if samples else 0
+def intervals_ms(samples: Sequence[Sample], period_ms: int) -> tuple[int, ...]:
+    """The intervals that make sense for these readings and this period of asking, rising; at first 0, for none."""
+    step, length = max(period_ms, step_ms(samples)), samples[-1].at_ms - samples[0].at_ms if samples else 0
     return 0, *(1000 * s for s in INTERVALS_S if 2 * step <= 1000 * s <= length // 2)
 
 

@@ -36,9 +36,11 @@ def watts(power_mw: int) -> str:
 
 def duration(ms: int) -> str:
     """`12 s`, `3 min`, `26 h`."""
-    whole_s = ms // _KILO
+    whole_s = (ms + _KILO // 2) // _KILO
+    if ms < 10 * _KILO:
+        return f"{ms / _KILO:.1f} s".replace(".0 s", " s")
     if whole_s < 2 * _MINUTE_S:
-        return f"{ms / _KILO:.3g} s"
+        return f"{whole_s} s"
     if whole_s < 2 * _HOUR_S:
         return f"{whole_s // _MINUTE_S} min"
     return f"{whole_s / _HOUR_S:.3g} h"
