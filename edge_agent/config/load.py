@@ -13,7 +13,7 @@ from edge_agent.clock import CatchUp
 from edge_agent.config.judging import read_judging
 from edge_agent.config.judging_keys import JUDGED_BY
 from edge_agent.config.points import POINTS_LIMIT, ByteOrder, Input, Limits, Point, Protocol
-from edge_agent.config.profiles import Parity, Profile, known_profiles, load_profile, read_points
+from edge_agent.config.profiles import Parity, Profile, known_profiles, load_profile, read_points, told_apart
 from edge_agent.config.schema import Complaint, ConfigurationError, Near, Reader, closest, shown
 from edge_agent.config.sections import (
     ADDRESSES,
@@ -34,6 +34,7 @@ from edge_agent.config.sections import (
     BusKind,
     Camera,
     ChipPort,
+    Identity,
     Machine,
     Pace,
     Port,
@@ -223,7 +224,7 @@ class _Builder:
         if bus.kind.protocol not in {None, profile.protocol}:
             found, wanted = f"{profile.id} for {profile.protocol.value}", f"a profile for {protocol.value}"
             reader.complain(f"{where}.profile", found, f"{wanted}, which the bus {bus.name} speaks")
-        period_ms = values["period_ms"] or bus.period_ms
+        period_ms = values["period_ms"] or profile.period_ms or bus.period_ms
         points = self._points(where, values["points"], profile)
         judging = read_judging(reader, table, where, points=points, period_ms=period_ms)
         return Machine(
@@ -242,7 +243,18 @@ class _Builder:
             rated_w=values["rated_w"],
             silent_after_ms=values.get("silent_after_ms"),
             plc=values.get("plc"),
+            identity=self._identity(where, values, profile),
+            clock_off_ms=values["clock_off_ms"],
         )
+
+    def _identity(self, where: str, values: dict[str, Any], profile: Profile) -> Identity | None:
+        identity = Identity(meter_number=values.get("meter_number"), asset_number=values.get("asset_number"))
+        if identity == Identity():
+            return None
+        if profile.protocol is Protocol.MODBUS and not profile.identity:
+            found = f"no point of the profile {profile.id} is marked identity = true"
+            self._reader.complain(f"{where}.meter_number", found, "a profile that knows where the device's number is")
+        return identity
 
     def _profile(
         self, where: str, values: dict[str, Any], table: dict[str, Any], protocol: Protocol, profiles: "_Profiles"
@@ -267,15 +279,20 @@ class _Builder:
         }
         limits = profile.limits if profile else Limits()
         own = read_points(reader, tables, head, limits, within=f"{where}.")
+        points, identity = told_apart(own)
         if profile is None:
+            if own and not points:
+                reader.complain(f"{where}.point", "only the device's number", "a point without `identity`")
             digest = sha256(json.dumps(tables, sort_keys=True, default=str).encode()).digest()
             what = "own points"
-            return Profile(id=OWN, protocol=protocol, vendor=what, model=what, points=own, sha256=digest)
+            return Profile(
+                id=OWN, protocol=protocol, vendor=what, model=what, points=points, identity=identity, sha256=digest
+            )
         for twice in sorted({point.name for point in own} & {point.name for point in profile.points}):
             reader.complain(f"{where}.point[{twice}].name", f"a name of the profile {profile.id}", "a name of its own")
         if len(own) + len(profile.points) > POINTS_LIMIT:
             reader.complain(f"{where}.point", f"{len(own)} beside the profile's", f"at most {POINTS_LIMIT} together")
-        return replace(profile, points=profile.points + own)
+        return replace(profile, points=profile.points + points, identity=profile.identity + identity)
 
     def _bus_of(self, where: str, table: dict[str, Any], buses: dict[str, Bus]) -> Bus | None:
         name = table.get("bus")

@@ -122,6 +122,8 @@ POINT: Final = (
     Key(name="decimals", kind=Whole(0, 9)),
     Key(name="kind", kind=choice_of(PointKind)),
     Key(name="modulus", kind=Whole(2, 1 << 63), default=None),
+    Key(name="witness", kind=Flag(), default=False),
+    Key(name="clock", kind=Flag(), default=False),
 )
 _REGISTER: Final = Text("a PLC's register such as D100, M0 or X17", re.compile(r"[A-Z]{1,3}[0-9]{1,5}(\.[0-7])?"))
 REGISTER: Final = (
@@ -135,6 +137,7 @@ REGISTER: Final = (
     Key(name="word_order", kind=choice_of(WordOrder), default=None),
     Key(name="byte_order", kind=choice_of(ByteOrder), default=None),
     Key(name="sentinels", kind=ListOf(Whole(0, (1 << 64) - 1), 1, 16), default=None),
+    Key(name="identity", kind=Flag(), default=False),
 )
 
 

@@ -51,12 +51,23 @@ def read_points(
             case protocol:
                 points.append(_item(reader, table, protocol, where))
     for point in points:
-        if point and point.modulus is not None and point.kind is not PointKind.COUNTER:
-            reader.complain(f"{within}point[{point.name}].modulus", f"that of a {point.kind.value}", "one of a counter")
+        if point is not None:
+            _check(reader, point, f"{within}point[{point.name}]")
     names = [point.name for point in points if point]
     for name in sorted({name for name in names if names.count(name) > 1}):
         reader.complain(f"{within}point[{name}].name", "there twice", "a name of its own")
     return tuple(point for point in points if point)
+
+
+def _check(reader: Reader, point: Point, where: str) -> None:
+    """What holds for points of every protocol."""
+    is_counter = point.kind is PointKind.COUNTER
+    if point.modulus is not None and not is_counter:
+        reader.complain(f"{where}.modulus", f"that of a {point.kind.value}", "one of a counter")
+    if point.witness and not is_counter:
+        reader.complain(f"{where}.witness", f"a {point.kind.value}", "a counter of what was done to the meter")
+    if point.clock and (is_counter or point.unit != "s"):
+        reader.complain(f"{where}.clock", f"a {point.kind.value} in {point.unit}", "a gauge in s")
 
 
 def _item(reader: Reader, table: dict[str, Any], protocol: Protocol, where: str) -> Item | None:
@@ -195,6 +206,8 @@ def _register(
         reader.complain(f"{where}.type", shown(point.type.value), '"bitfield" with function 1 or 2')
     if point.end > 0x10000 or point.type.registers > limits.registers:  # noqa: PLR2004
         reader.complain(f"{where}.address", f"{point.address} with {point.type.registers} registers", "room for them")
+    if point.identity and (point.type.is_float or point.decimals):
+        reader.complain(f"{where}.identity", f"{point.type.value}, decimals {point.decimals}", "a whole number")
     if any(pattern >= 1 << 16 * point.type.registers for pattern in patterns):
         reader.complain(f"{where}.sentinels", shown(list(patterns)), f"patterns that fit {point.type.value}")
     if point.bits and (point.type is not PointType.BITFIELD or point.function.is_bits):

@@ -136,6 +136,10 @@ class Point:
     kind: PointKind
     modulus: int | None = None
     """Of a counter: the integer at which it begins anew from 0."""
+    witness: bool = False
+    """Whether it counts what was done to the meter itself: a WITNESS event tells of every change."""
+    clock: bool = False
+    """Whether it is the device's own clock, or one of the values that make it together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +159,8 @@ class Register(Point):
     """Raw values with which the device says "no value"; NaN and infinity always do."""
     called: str | None = None
     """What the PLC calls this register, where the profile does too."""
+    identity: bool = False
+    """Whether it is the device's number, asked to know who answers, and no reading."""
 
     @property
     def end(self) -> int:

@@ -1,5 +1,6 @@
 """Device profiles: what a meter's registers mean, as data, one TOML file a device (docs/profiles.md)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
@@ -34,6 +35,7 @@ from edge_agent.config.schema import (
     Near,
     Reader,
     Text,
+    Thousandths,
     Whole,
     shown,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "LIMITS",
     "NAME",
     "OURS",
+    "PERIOD",
     "PLC",
     "POINT",
     "POINTS_LIMIT",
@@ -75,11 +78,14 @@ __all__ = [
     "load_profile",
     "read_points",
     "registers_of",
+    "told_apart",
 ]
 
 OURS: Final = Path(__file__).parents[1] / "profiles"
 """The folder of the profiles that come with the program."""
 
+PERIOD: Final = Thousandths("0.05", "86400", "seconds")
+"""Between two askings of one machine."""
 BAUDS: Final = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 
 
@@ -111,6 +117,10 @@ class Profile:
     vendor: str
     model: str
     points: tuple[Point, ...]
+    identity: tuple[Register, ...] = ()
+    """Of a Modbus device: its number, in as many parts; asked to know who answers, and no reading."""
+    period_ms: int | None = None
+    """How often a machine of this profile is asked that does not say so itself; None: as the bus says."""
     limits: Limits = field(default_factory=Limits)
     serial: Serial | None = None
     sha256: bytes
@@ -137,6 +147,13 @@ def load_profile(file: Path) -> Profile:
     return profile
 
 
+def told_apart(points: Iterable[Point]) -> tuple[tuple[Point, ...], tuple[Register, ...]]:
+    """(what is read, the device's number)."""
+    points = tuple(points)
+    identity = tuple(point for point in registers_of(points) if point.identity)
+    return tuple(point for point in points if point not in identity), identity
+
+
 PROFILE: Final = (
     Key(name="id", kind=NAME),
     Key(name="vendor", kind=Text()),
@@ -146,6 +163,7 @@ PROFILE: Final = (
     Key(name="plc", kind=PLC, default=None),
     Key(name="word_order", kind=choice_of(WordOrder), default=None),
     Key(name="byte_order", kind=choice_of(ByteOrder), default="high_first"),
+    Key(name="period_s", kind=PERIOD, default=None, inside="period_ms"),
     Key(name="source", kind=ListOf(Text(), 1, 20)),
     Key(name="notes", kind=ListOf(Text(), 0, 20), default=[]),
 )
@@ -173,7 +191,9 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
         return None
     if head["id"] != reader.file.stem:
         reader.complain("profile.id", shown(head["id"]), f'the file\'s own name, "{reader.file.stem}"')
-    points = read_points(reader, tables, head, Limits(**limits))
+    points, identity = told_apart(read_points(reader, tables, head, Limits(**limits)))
+    if identity and not points:
+        reader.complain("point", "only the device's number", "at least one [[point]] without `identity`")
     return Profile(
         id=head["id"],
         protocol=head["protocol"],
@@ -181,6 +201,8 @@ def _profile(reader: Reader, root: dict[str, Any], digest: bytes) -> Profile | N
         vendor=head["vendor"],
         model=head["model"],
         points=points,
+        identity=identity,
+        period_ms=head["period_ms"],
         limits=Limits(**limits),
         serial=Serial(**serial) if serial else None,
         sha256=digest,

@@ -29,7 +29,7 @@ NAME: Final = Text("a name of a to z, 0 to 9 and -, at most 40 long", bodies.NAM
 HOST: Final = Text("a host name or an address", re.compile(r"[A-Za-z0-9._:-]{1,200}"))
 PORT: Final = Whole(1, 0xFFFF)
 KEEP: Final = Choice({"minute": Keep.MINUTE, "every": Keep.EVERY})
-PERIOD: Final = Thousandths("0.05", "86400", "seconds")
+PERIOD: Final = profiles.PERIOD
 PIXELS: Final = Whole(0, 16384, "pixels")
 
 
@@ -329,6 +329,14 @@ BUS_KEYS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which device was commissioned; None what is not pinned, or what a device does not say."""
+
+    meter_number: str | None = None
+    asset_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """One machine, meter or fire sensor on a bus."""
 
@@ -352,6 +360,10 @@ class Machine:
     """Of a transmitter that comes by itself: how long it may send nothing before it counts as silent."""
     plc: str | None = None
     """The family whose registers the machine's own points may name; the profile may name another for its points."""
+    identity: Identity | None = None
+    """Which device must answer; another one's readings are no data."""
+    clock_off_ms: int = 300_000
+    """A clock of the device's own that is off by more is told of."""
 
 
 def lined(point: Input, machine: Machine) -> int | str:
@@ -378,9 +390,15 @@ ADDRESSES: Final = {
 SILENT_AFTER: Final = Key(
     name="silent_after_s", kind=Thousandths("1", "86400", "seconds"), default=300, inside="silent_after_ms"
 )
+_NUMBER: Final = Text("the device's number, 1 to 64 characters without spaces, in quotes", re.compile(r"[!-~]{1,64}"))
+METER_NUMBER: Final = Key(name="meter_number", kind=_NUMBER, default=None)
+ASSET_NUMBER: Final = Key(name="asset_number", kind=_NUMBER, default=None)
 MACHINE_ALSO: Final = {
     Protocol.GB26875_3: (SILENT_AFTER,),
-    Protocol.MODBUS: (Key(name="plc", kind=profiles.PLC, default=None),),
+    Protocol.MODBUS: (Key(name="plc", kind=profiles.PLC, default=None), METER_NUMBER),
+    Protocol.DLT645_2007: (METER_NUMBER, ASSET_NUMBER),
+    Protocol.DLT645_1997: (METER_NUMBER, ASSET_NUMBER),
+    Protocol.DLT698_45: (METER_NUMBER, ASSET_NUMBER),
 }
 """Further keys of a machine that speaks this."""
 MACHINE: Final = (
@@ -393,6 +411,7 @@ MACHINE: Final = (
     Key(name="period_s", kind=PERIOD, default=None, inside="period_ms"),
     Key(name="keep", kind=KEEP, default=None),
     Key(name="rated_w", kind=Whole(1, 1_000_000_000, "watts"), default=None),
+    Key(name="clock_off_s", kind=Thousandths("1", "86400", "seconds"), default=300, inside="clock_off_ms"),
 )
 
 

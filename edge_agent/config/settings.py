@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, assert_never
 
 from edge_agent.config.points import ByteOrder, Component, DataItem, Input, Item, Point, Register
@@ -12,6 +13,7 @@ from edge_agent.config.sections import (
     Bus,
     Camera,
     ChipPort,
+    Identity,
     Machine,
     RecordingPort,
     SerialPort,
@@ -63,6 +65,12 @@ def _machine_settings(machine: Machine) -> dict[str, Any]:
     }
     if machine.silent_after_ms is not None:
         settings["silent_after_ms"] = machine.silent_after_ms
+    if machine.identity is not None:
+        settings["identity"] = _named(machine.identity, ("meter_number", "asset_number"))
+    if machine.identity is not None and machine.profile.identity:
+        settings["identity_points"] = [_point_settings(point) for point in machine.profile.identity]
+    if any(point.clock for point in machine.points):
+        settings["clock_off_ms"] = machine.clock_off_ms
     if machine.rated_w is not None:
         settings["rated_w"] = machine.rated_w
     if any(point.unit in IN_WH for point in machine.points):
@@ -93,7 +101,9 @@ def _bus_settings(bus: Bus) -> dict[str, Any]:
     return line | {"kind": bus.kind.value, "name": bus.name, "timeout_ms": bus.timeout_ms}
 
 
+@lru_cache(maxsize=1024)
 def _point_settings(point: Point) -> dict[str, Any]:
+    """The same object for the same point, of however many machines: never changed."""
     settings: dict[str, Any] = {
         "name": point.name,
         "unit": point.unit,
@@ -102,6 +112,7 @@ def _point_settings(point: Point) -> dict[str, Any]:
     }
     if point.modulus is not None:
         settings["modulus"] = point.modulus
+    settings |= {what: 1 for what in ("witness", "clock") if getattr(point, what)}
     match point:
         case Register():
             return settings | _register_settings(point)
@@ -147,9 +158,9 @@ def _item_settings(point: Item) -> dict[str, Any]:
     return settings
 
 
-def _named(point: Point, keys: Iterable[str]) -> dict[str, Any]:
-    """Those of a point's attributes that are there."""
-    return {key: getattr(point, key) for key in keys if getattr(point, key) is not None}
+def _named(what: Point | Identity, keys: Iterable[str]) -> dict[str, Any]:
+    """Those of its attributes that are there."""
+    return {key: getattr(what, key) for key in keys if getattr(what, key) is not None}
 
 
 def _ratio(factor: Fraction) -> list[int]:

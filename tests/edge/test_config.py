@@ -21,7 +21,7 @@ from edge_agent.config.load import (
     load,
 )
 from edge_agent.config.schema import REQUIRED, Key
-from edge_agent.config.sections import SerialPort, TcpPort
+from edge_agent.config.sections import Identity, SerialPort, TcpPort
 from edge_agent.config.settings import settings_of
 from evidence import cbor
 from evidence.bodies import SETTINGS_LIMIT, Configuration
@@ -383,3 +383,40 @@ def test_every_key_is_documented_with_its_range_and_default(heading: str, keys: 
             assert "required" in row
         elif key.default is not None and key.default != []:
             assert str(key.default).lower() in row.lower(), key.name
+
+
+# Identity
+
+
+METERS = (
+    '[[bus]]\nname = "yard"\nkind = "dlt645-2007"\ndevice = "/dev/ttyUSB7"\n'
+    '[[machine]]\nname = "yard"\ntitle = "总表"\nstream_kind = "meter"\nbus = "yard"\naddress = "000000000001"\n'
+    'profile = "dlt645_2007_meter"\nmeter_number = "000012345678"\n'
+)
+
+
+def test_a_pinned_number_is_signed_and_a_witness_is_read_once_a_day(tmp_path: Path) -> None:
+    machine = loaded(tmp_path, GOOD + METERS + "clock_off_s = 60\n").machines[-1]
+    assert machine.identity == Identity(meter_number="000012345678")
+    assert machine.period_ms == 86_400_000
+    settings = settings_of(machine)
+    assert settings["identity"] == {"meter_number": "000012345678"}
+    assert "identity_points" not in settings
+    assert settings["clock_off_ms"] == 60_000
+    marked = {point["name"] for point in settings["points"] if "witness" in point}
+    assert {"cover_open_count", "power_off_count"} <= marked
+    assert "energy_import" not in marked
+    assert [point["name"] for point in settings["points"] if "clock" in point] == ["clock_date", "clock_time"]
+    hourly = loaded(tmp_path, GOOD + METERS + "period_s = 3600\n").machines[-1]
+    assert hourly.period_ms == 3_600_000
+
+
+def test_a_modbus_device_has_a_number_where_its_profile_knows_it(tmp_path: Path) -> None:
+    known = changed('profile = "eastron_sdm630"', 'profile = "eastron_sdm630"\nmeter_number = "19230007"')
+    machine = loaded(tmp_path, known).machines[0]
+    assert "serial_number" not in [point.name for point in machine.points]
+    assert [point["name"] for point in settings_of(machine)["identity_points"]] == ["serial_number"]
+    unknown = changed('profile = "schneider_iem3000"', 'profile = "schneider_iem3000"\nmeter_number = "1"')
+    with pytest.raises(ConfigurationError) as wrong:
+        loaded(tmp_path, unknown)
+    assert [complaint.key for complaint in wrong.value.complaints] == ["machine[main].meter_number"]
