@@ -1,4 +1,4 @@
-"""What a statement says about time, and how that adds up: pure functions behind run, hour, day, crossing, gap and fork.
+"""What a statement says about time, and how that adds up: pure functions behind all derived rows.
 
 The rules, in order:
 1. Only known states are painted. Unknown is the absence of paint, so that silence can never look like a state.
@@ -8,15 +8,20 @@ The rules, in order:
 5. Gates: a time that two statements cover is CONTESTED even if both could see, because both counted.
 6. Painting is a join of sets, so the order of arrival never matters, and a rebuild gives the same rows.
 7. Days are those of Asia/Shanghai (UTC+8, no summer time), named by the UTC ms of their midnight.
+8. A fire sensor or meter that is not judged is painted HEARD where it answered (levels.py).
+9. No event is left out: one that a box's clock puts into the future stands at the last instant that is believed.
+10. A subject is raised from the first RAISED after its last CLEARED on, in the order of the chain and not of the clock,
+    which may be set back. Of two histories that differ in one place the one that raises counts.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import pairwise
 from typing import Final
 
-from evidence.bodies import Body, Crossing, Crossings, Direction, Gap, Readings, Sight
+from cloud_sync.levels import Levels, heard_of, levels_of
+from evidence.bodies import Body, Crossing, Crossings, Direction, Event, Events, Gap, Readings, Sight
 from evidence.judge import RunState
 
 FUTURE_MS: Final = 60_000
@@ -38,6 +43,8 @@ class Paint(IntEnum):
     """A gate's camera said that it could not see."""
     CLEAR = 6
     """A gate's camera could see, so its crossings are a count."""
+    HEARD = 7
+    """A fire sensor or meter answered; it has no run state."""
 
 
 Span = tuple[int, int, int]
@@ -74,23 +81,35 @@ class Facts:
     spans: Sequence[Span] = ()
     crossings: Sequence[Crossing] = ()
     gap: Gap | None = None
+    events: Sequence[Event] = ()
+    levels: Levels = field(default_factory=dict)
 
 
 NOTHING: Final = Facts()
 
 
-def facts_of(body: Body, *, received_ms: int) -> Facts:
-    """What this body adds, received then."""
+def facts_of(body: Body, *, received_ms: int, is_sensor: bool = False) -> Facts:
+    """What this body adds, received then; `is_sensor` is `watches_levels` of its stream."""
     match body:
+        case Readings() if is_sensor:
+            return _sensed(body, received_ms)
         case Readings():
             return Facts(spans=_clipped(body.spans, body, _PAINT_OF_STATE, received_ms))
         case Crossings():
             limit_ms = received_ms + FUTURE_MS
             believed = [c for c in body.crossings if c.at_ms < limit_ms] if _believable(body) else []
             return Facts(spans=_clipped(body.sight, body, _PAINT_OF_SIGHT, received_ms), crossings=believed)
+        case Events():
+            limit_ms = received_ms + FUTURE_MS
+            return Facts(events=[e if e.at_ms <= limit_ms else replace(e, at_ms=limit_ms) for e in body.events])
         case Gap():
             return Facts(gap=body)
     return NOTHING
+
+
+def watches_levels(stream: str) -> bool:
+    """Whether the stream's values are kept by the quarter of an hour: fire sensors and meters."""
+    return stream.startswith(("fire/", "meter/"))
 
 
 def paint(held: Sequence[Span], new: Sequence[Span], *, twice_contests: bool) -> list[Span]:
@@ -117,6 +136,8 @@ def sums_of(added: Iterable[Span], gone: Iterable[Span], crossings: Iterable[Cro
     sums: Sums = {}
     for spans, sign in ((added, 1), (gone, -1)):
         for from_ms, to_ms, state in spans:
+            if state == Paint.HEARD:
+                continue
             at_ms = from_ms
             while at_ms < to_ms:
                 hour_ms = at_ms - at_ms % HOUR_MS
@@ -157,6 +178,15 @@ _PAINT_OF_STATE: Final = {
     RunState.RUNNING: Paint.RUNNING,
 }
 _PAINT_OF_SIGHT: Final = {Sight.BLIND: Paint.BLIND, Sight.CLEAR: Paint.CLEAR}
+
+
+def _sensed(body: Readings, received_ms: int) -> Facts:
+    if not _believable(body):
+        return NOTHING
+    limit_ms = received_ms + FUTURE_MS
+    heard = [] if body.spans else [(start, end, int(Paint.HEARD)) for start, end in heard_of(body, limit_ms)]
+    spans = _clipped(body.spans, body, _PAINT_OF_STATE, received_ms) or heard
+    return Facts(spans=spans, levels=levels_of(body, limit_ms))
 
 
 def _believable(body: Readings | Crossings) -> bool:

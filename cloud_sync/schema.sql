@@ -1,11 +1,12 @@
--- The receiver's tables, format 1. A semicolon ends a line and a command. Times are UTC milliseconds, hashes SHA-256.
+-- The receiver's tables, format 2. A semicolon ends a line and a command. Times are UTC milliseconds, hashes SHA-256.
 --
 -- Truth: enrolled, bank, feed_grant, statement, quarantine. If lost, boxes send again what was not receipted, and
 -- nothing else brings a page back: back this file up. If altered, a bank's verifier sees it, because every page is signed and chained.
--- Derived: segment, run, hour, day, crossing, gap, fork. If lost or wrong: `cloud-sync rebuild`.
+-- Derived: segment, run, hour, day, crossing, event, alarm, measure, level, gap, fork. If lost or wrong: `cloud-sync
+-- rebuild`. Format 2 brought event, alarm, measure and level: a file of format 1 gets them, empty, when it is opened.
 
 -- Which key may speak for which box (名册).
-CREATE TABLE enrolled (
+CREATE TABLE IF NOT EXISTS enrolled (
     box TEXT NOT NULL,
     enterprise TEXT NOT NULL,
     site TEXT NOT NULL,
@@ -14,14 +15,14 @@ CREATE TABLE enrolled (
     PRIMARY KEY (box, key)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE bank (
+CREATE TABLE IF NOT EXISTS bank (
     bank TEXT PRIMARY KEY,
     key BLOB NOT NULL UNIQUE,       -- COSE_Key that checks its tokens
     added_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What a bank may pull. A revoked grant stays as a row: what was once shown is part of the record.
-CREATE TABLE feed_grant (
+CREATE TABLE IF NOT EXISTS feed_grant (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     bank TEXT NOT NULL REFERENCES bank,
     box TEXT NOT NULL,
@@ -31,7 +32,7 @@ CREATE TABLE feed_grant (
     revoked_ms INTEGER
 ) STRICT;
 
-CREATE TABLE stream (
+CREATE TABLE IF NOT EXISTS stream (
     id INTEGER PRIMARY KEY,
     box TEXT NOT NULL,
     stream TEXT NOT NULL,
@@ -40,7 +41,7 @@ CREATE TABLE stream (
 ) STRICT;
 
 -- seq is the commit order: one writer, so a number is never visible before a smaller one.
-CREATE TABLE statement (
+CREATE TABLE IF NOT EXISTS statement (
     seq INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL REFERENCES stream,
     n INTEGER NOT NULL,
@@ -53,13 +54,13 @@ CREATE TABLE statement (
     received_ms INTEGER NOT NULL,
     body BLOB NOT NULL              -- the signed bytes, verbatim; as a zstd frame where that is shorter
 ) STRICT;
-CREATE UNIQUE INDEX statement_place ON statement (stream, n, sha256);
+CREATE UNIQUE INDEX IF NOT EXISTS statement_place ON statement (stream, n, sha256);
 -- With the rowid that every index ends in: (stream, seq), for the feed.
-CREATE INDEX statement_of_stream ON statement (stream);
+CREATE INDEX IF NOT EXISTS statement_of_stream ON statement (stream);
 -- Settings and heartbeats.
-CREATE INDEX statement_of_kind ON statement (stream, kind, n) WHERE kind >= 16;
+CREATE INDEX IF NOT EXISTS statement_of_kind ON statement (stream, kind, n) WHERE kind >= 16;
 
-CREATE TABLE segment (
+CREATE TABLE IF NOT EXISTS segment (
     stream INTEGER NOT NULL REFERENCES stream,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
@@ -69,7 +70,7 @@ CREATE TABLE segment (
 ) STRICT, WITHOUT ROWID;
 
 -- Known states only: a time without a row is unknown. States: cloud_sync/derive.py, Paint.
-CREATE TABLE run (
+CREATE TABLE IF NOT EXISTS run (
     stream INTEGER NOT NULL REFERENCES stream,
     from_ms INTEGER NOT NULL,
     to_ms INTEGER NOT NULL,
@@ -77,7 +78,7 @@ CREATE TABLE run (
     PRIMARY KEY (stream, from_ms)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE hour (
+CREATE TABLE IF NOT EXISTS hour (
     stream INTEGER NOT NULL REFERENCES stream,
     from_ms INTEGER NOT NULL,
     running_ms INTEGER NOT NULL,
@@ -91,7 +92,7 @@ CREATE TABLE hour (
     PRIMARY KEY (stream, from_ms)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE day (                  -- of Asia/Shanghai; from_ms is its midnight
+CREATE TABLE IF NOT EXISTS day (                  -- of Asia/Shanghai; from_ms is its midnight
     stream INTEGER NOT NULL REFERENCES stream,
     from_ms INTEGER NOT NULL,
     running_ms INTEGER NOT NULL,
@@ -105,7 +106,7 @@ CREATE TABLE day (                  -- of Asia/Shanghai; from_ms is its midnight
     PRIMARY KEY (stream, from_ms)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE crossing (
+CREATE TABLE IF NOT EXISTS crossing (
     stream INTEGER NOT NULL REFERENCES stream,
     at_ms INTEGER NOT NULL,
     seq INTEGER NOT NULL REFERENCES statement,
@@ -116,7 +117,54 @@ CREATE TABLE crossing (
     PRIMARY KEY (stream, at_ms, seq, place)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE gap (                  -- what a box signed that it did not record
+CREATE TABLE IF NOT EXISTS event (
+    stream INTEGER NOT NULL REFERENCES stream,
+    at_ms INTEGER NOT NULL,
+    n INTEGER NOT NULL,             -- its statement's, and …
+    place INTEGER NOT NULL,         -- … its place there: the order in which the box told it
+    seq INTEGER NOT NULL REFERENCES statement,
+    kind INTEGER NOT NULL,          -- EventKind
+    phase INTEGER NOT NULL,         -- Phase
+    subject TEXT NOT NULL,
+    value INTEGER,                  -- as the subject's point counts
+    reference INTEGER,
+    says TEXT NOT NULL,
+    PRIMARY KEY (stream, at_ms, n, place, seq)
+) STRICT, WITHOUT ROWID;
+-- What was raised, and what was cleared, of one subject.
+CREATE INDEX IF NOT EXISTS event_of_subject ON event (stream, kind, subject, phase, n, place);
+
+CREATE TABLE IF NOT EXISTS alarm ( -- what is raised and not cleared
+    stream INTEGER NOT NULL REFERENCES stream,
+    kind INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,      -- of the first RAISED after the last CLEARED
+    value INTEGER,                  -- of the last one
+    reference INTEGER,
+    says TEXT NOT NULL,
+    PRIMARY KEY (stream, kind, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS measure ( -- what a fire sensor or meter measures
+    id INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES stream,
+    point TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    decimals INTEGER NOT NULL,
+    UNIQUE (stream, point, unit, decimals)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS level (  -- of a quarter of an hour
+    measure INTEGER NOT NULL REFERENCES measure,
+    from_ms INTEGER NOT NULL,
+    least INTEGER NOT NULL,
+    most INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (measure, from_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS gap (                  -- what a box signed that it did not record
     stream INTEGER NOT NULL REFERENCES stream,
     from_ms INTEGER NOT NULL,
     to_ms INTEGER NOT NULL,
@@ -127,14 +175,14 @@ CREATE TABLE gap (                  -- what a box signed that it did not record
     PRIMARY KEY (stream, from_ms, seq)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE fork (                 -- each n at which a second history begins
+CREATE TABLE IF NOT EXISTS fork (                 -- each n at which a second history begins
     stream INTEGER NOT NULL REFERENCES stream,
     n INTEGER NOT NULL,
     PRIMARY KEY (stream, n)
 ) STRICT, WITHOUT ROWID;
 
 -- Refused bytes and why, a bounded number a box, the newest.
-CREATE TABLE quarantine (
+CREATE TABLE IF NOT EXISTS quarantine (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     box TEXT NOT NULL,
     sha256 BLOB NOT NULL,           -- of all the bytes

@@ -21,9 +21,12 @@ from cloud_sync.derive import (
     paint,
     sums_of,
 )
-from evidence.bodies import Crossing, Gap
+from cloud_sync.levels import Levels, join
+from cloud_sync.sqlite_events import clear_levels, write_events, write_levels
+from evidence.bodies import Crossing, Event, Gap
 
-DERIVED: Final = ("run", "hour", "day", "crossing", "gap", "fork", "segment")
+DERIVED: Final = ("run", "hour", "day", "crossing", "event", "alarm", "gap", "fork", "segment")
+"""With the stream in each row; measure and level are beside them."""
 
 APART_MS: Final = HOUR_MS
 """New spans further apart than this are painted one group at a time, so that what lies between is not read."""
@@ -38,6 +41,9 @@ class StreamFacts:
     """(seq, crossings)."""
     gaps: list[tuple[int, int, Gap]] = field(default_factory=list)
     """(seq, n, gap)."""
+    events: list[tuple[int, int, Sequence[Event]]] = field(default_factory=list)
+    """(seq, n, events)."""
+    levels: Levels = field(default_factory=dict)
 
     def add(self, seq: int, n: int, facts: Facts) -> None:
         """What statement n, stored as seq, says."""
@@ -46,10 +52,14 @@ class StreamFacts:
             self.crossings.append((seq, facts.crossings))
         if facts.gap is not None:
             self.gaps.append((seq, n, facts.gap))
+        if facts.events:
+            self.events.append((seq, n, facts.events))
+        for place, level in facts.levels.items():
+            join(self.levels, place, level)
 
 
 def write_facts(db: sqlite3.Connection, stream: int, facts: StreamFacts, *, twice_contests: bool) -> None:
-    """Add them to run, hour, day, crossing and gap."""
+    """Add them to the derived rows."""
     sums: Sums = {}
     for group in _groups(facts.spans):
         _paint(db, stream, group, sums, twice_contests=twice_contests)
@@ -67,6 +77,10 @@ def write_facts(db: sqlite3.Connection, stream: int, facts: StreamFacts, *, twic
             "INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)",
             (stream, gap.from_ms, gap.to_ms, seq, n, int(gap.reason), gap.lost),
         )
+    if facts.events:
+        write_events(db, stream, facts.events)
+    if facts.levels:
+        write_levels(db, stream, facts.levels)
     if sums:
         db.executemany(_ADD_TO_HOUR, [(stream, from_ms, *row) for from_ms, row in sums.items()])
         db.executemany(_ADD_TO_DAY, [(stream, from_ms, *row) for from_ms, row in days_of(sums).items()])
@@ -105,6 +119,7 @@ def find_forks(db: sqlite3.Connection, stream: int) -> None:
 
 def clear(db: sqlite3.Connection, stream: int) -> None:
     """Delete all derived rows of a stream."""
+    clear_levels(db, stream)
     for table in DERIVED:
         db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))  # noqa: S608 - one of DERIVED
 

@@ -14,8 +14,10 @@ from typing import Final
 
 from cloud_sync.store import StoreError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """PRAGMA user_version: what schema.sql this file was made with."""
+OLDEST_FORMAT: Final = 1
+"""A file from there on gets the tables that it lacks; all of them are derived, and empty until `cloud-sync rebuild`."""
 APPLICATION: Final = 0x514C5931
 """PRAGMA application_id, "QLY1": so that nobody opens another program's file by mistake."""
 BUSY_MS: Final = 30_000
@@ -97,24 +99,25 @@ def _connect(path: Path, *, cache_kib: int) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file; refuse a file that is not ours."""
+    """Make the tables that a new or older file lacks; refuse a file that is not ours."""
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
         application = db.execute("PRAGMA application_id").fetchone()[0]
         made_with = db.execute("PRAGMA user_version").fetchone()[0]
         empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if empty:
+        if empty or (application == APPLICATION and OLDEST_FORMAT <= made_with < FORMAT):
             for command in _SCHEMA.read_text(encoding="utf-8").split(";\n"):
                 db.execute(command)
             db.execute(f"PRAGMA application_id = {APPLICATION}")
             db.execute(f"PRAGMA user_version = {FORMAT}")
+            application, made_with = APPLICATION, FORMAT
         db.execute("COMMIT")
     except sqlite3.Error as cause:
         raise _store_error(path, cause) from cause
-    if not empty and application != APPLICATION:
+    if application != APPLICATION:
         raise StoreError(f"{path} is a database of another program: name another file as store in the configuration")
-    if not empty and made_with != FORMAT:
+    if made_with != FORMAT:
         raise StoreError(f"{path} has format {made_with}, and this program knows format {FORMAT}")
 
 

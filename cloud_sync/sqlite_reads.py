@@ -9,9 +9,23 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from cloud_sync.derive import SUMMED, Span
+from cloud_sync.levels import Measure
 from cloud_sync.packing import unpack
 from cloud_sync.sqlite_open import Connections
-from cloud_sync.store import Bank, Commit, CrossingRow, GapRow, Grant, Quarantined, Shown, Stream
+from cloud_sync.sqlite_read_events import read_alarms, read_events, read_levels
+from cloud_sync.store import (
+    AlarmRow,
+    Bank,
+    Commit,
+    CrossingRow,
+    GapRow,
+    Grant,
+    Measured,
+    Quarantined,
+    Shown,
+    Stream,
+    Told,
+)
 from evidence.bodies import Direction, GapReason, Kind
 from evidence.chain import SEGMENTS_LIMIT, Segment
 from evidence.keys import PublicKey
@@ -159,6 +173,23 @@ class SqliteReads:
                 for n, from_ms, to_ms, reason, lost in reversed(rows)
             )
 
+    def alarms(self, streams: Collection[int], at_most: int) -> Mapping[int, tuple[AlarmRow, ...]]:
+        """See Store."""
+        with self._connections.reading() as db:
+            return {stream: read_alarms(db, stream, at_most) for stream in streams}
+
+    def events(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
+        """See Store."""
+        with self._connections.reading() as db:
+            return read_events(db, stream, from_ms, to_ms, at_most)
+
+    def levels(
+        self, streams: Collection[int], from_ms: int, to_ms: int, slot_ms: int
+    ) -> Mapping[int, Mapping[Measure, Measured]]:
+        """See Store."""
+        with self._connections.reading() as db:
+            return {stream: read_levels(db, stream, from_ms, to_ms, slot_ms) for stream in streams}
+
     def quarantine(self, box: str | None = None) -> tuple[Quarantined, ...]:
         """See Store."""
         names = ("id", "box", "sha256", "reason", "for_good", "first_ms", "last_ms", "times", "length", "body")
@@ -189,7 +220,8 @@ _STREAMS: Final = """
 SELECT id, box, stream, simulated,
     (SELECT at_ms FROM statement WHERE stream = s.id ORDER BY n LIMIT 1),
     (SELECT received_ms FROM statement WHERE stream = s.id ORDER BY seq DESC LIMIT 1),
-    (SELECT count(*) FROM gap WHERE stream = s.id)
+    (SELECT count(*) FROM gap WHERE stream = s.id),
+    (SELECT count(*) FROM alarm WHERE stream = s.id)
 FROM stream AS s WHERE ?1 IS NULL OR box = ?1 ORDER BY box, stream
 """
 
@@ -211,7 +243,7 @@ def _named_segments(db: sqlite3.Connection, stream: int) -> tuple[Segment, ...]:
 
 
 def _stream(db: sqlite3.Connection, row: Sequence[object]) -> Stream:
-    stream, box, name, simulated, first_ms, received_ms, gaps = row
+    stream, box, name, simulated, first_ms, received_ms, gaps, alarms = row
     segments = [Segment(*found) for found in db.execute(_NAMED, (stream,))]
     forks = [n for (n,) in db.execute("SELECT n FROM fork WHERE stream = ? ORDER BY n", (stream,))]
     return Stream(
@@ -222,6 +254,7 @@ def _stream(db: sqlite3.Connection, row: Sequence[object]) -> Stream:
         segments=tuple(sorted(segments)),
         forks=tuple(forks),
         gaps=int(str(gaps)),
+        alarms=int(str(alarms)),
         first_ms=int(str(first_ms or 0)),
         received_ms=int(str(received_ms or 0)),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from cloud_sync.accept import Accepted, Refused, Room, accept, link_of, sentence
-from cloud_sync.derive import facts_of
+from cloud_sync.derive import Facts, facts_of, watches_levels
 from cloud_sync.packing import Packer, unpack
 from cloud_sync.sqlite_derived import StreamFacts, clear, find_forks, note_fork, write_facts
 from cloud_sync.sqlite_open import Connections
@@ -54,6 +54,7 @@ class _Place:
     """Segments."""
     simulated: bool
     gate: bool
+    sensor: bool
     facts: StreamFacts = field(default_factory=StreamFacts)
     gone: set[Segment] = field(default_factory=set)
     new: set[Segment] = field(default_factory=set)
@@ -170,7 +171,7 @@ class SqliteStore(SqliteReads):
         seq = _insert(db, place.id, statement, self._packer.pack(statement.encoded), received_ms)
         if verdict.outcome is Outcome.FORK:
             note_fork(db, place.id, statement.n)
-        place.facts.add(seq, statement.n, facts_of(statement.body, received_ms=received_ms))
+        place.facts.add(seq, statement.n, _facts(statement, place, received_ms))
         place.join(statement)
         if statement.moment.clock is ClockQuality.SIMULATED and not place.simulated:
             db.execute("UPDATE stream SET simulated = 1 WHERE id = ?", (place.id,))
@@ -192,6 +193,10 @@ class SqliteStore(SqliteReads):
         if version != self._version:
             self._places.clear()
             self._version = version
+
+
+def _facts(statement: Statement, place: _Place, received_ms: int) -> Facts:
+    return facts_of(statement.body, received_ms=received_ms, is_sensor=place.sensor)
 
 
 def _insert(db: sqlite3.Connection, stream: int, statement: Statement, packed: bytes, received_ms: int) -> int:
@@ -248,6 +253,7 @@ def _fresh(stream: int, name: str, *, simulated: bool = False) -> _Place:
         count=0,
         simulated=simulated,
         gate=name.startswith("gate/"),
+        sensor=watches_levels(name),
     )
 
 
@@ -329,7 +335,7 @@ def _rebuild(db: sqlite3.Connection, stream: int) -> Rebuilt:
             if (statement.box, statement.stream) != (box, name) or tuple(columns) != _columns(statement):
                 broken.append((seq, "the row does not say what its bytes say"))
                 continue
-            place.facts.add(seq, statement.n, facts_of(statement.body, received_ms=received_ms))
+            place.facts.add(seq, statement.n, _facts(statement, place, received_ms))
             place.join(statement)
         _flush(db, place)
         count, last = count + len(rows), rows[-1][0]

@@ -6,12 +6,13 @@ anything be acknowledged or receipted.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from cloud_sync.accept import Accepted, Refused, Repeated
 from cloud_sync.derive import Span
 from cloud_sync.errors import CloudSyncError
-from evidence.bodies import Direction, GapReason, Kind
+from cloud_sync.levels import Measure
+from evidence.bodies import Direction, Event, EventKind, GapReason, Kind
 from evidence.chain import Segment
 from evidence.keys import PublicKey
 from evidence.receipt import Refusal, StreamReceipt
@@ -85,6 +86,8 @@ class Stream:
     forks: tuple[int, ...]
     gaps: int
     """GAP statements: time that the box signed it did not record."""
+    alarms: int
+    """What is raised and not cleared."""
     first_ms: int
     """When its earliest held statement was signed."""
     received_ms: int
@@ -138,6 +141,47 @@ class GapRow:
     to_ms: int
     reason: GapReason
     lost: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRow:
+    """What was raised and not cleared."""
+
+    event: EventKind
+    subject: str
+    since_ms: int
+    value: int | None
+    reference: int | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Events of a window."""
+
+    newest: tuple[Event, ...]
+    """Newest first, as many as were asked for."""
+    count: int
+    """All of them."""
+
+
+class Slot(NamedTuple):
+    """The least and the most of some time."""
+
+    from_ms: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a fire sensor or meter measured of one point."""
+
+    slots: Sequence[Slot]
+    """In time order; where nothing was measured there is none."""
+    last_ms: int
+    """Before the end of the window, be it before its beginning."""
+    last: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +299,23 @@ class Store(Protocol):
 
     def gaps(self, stream: int, at_most: int = 1000) -> tuple[GapRow, ...]:
         """What its box signed that it did not record; the newest, in time order."""
+        ...
+
+    def alarms(self, streams: Collection[int], at_most: int) -> Mapping[int, tuple[AlarmRow, ...]]:
+        """What is raised and not cleared, the newest first, at most so many of each stream."""
+        ...
+
+    def events(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
+        """What happened in the window, the newest first."""
+        ...
+
+    def levels(
+        self, streams: Collection[int], from_ms: int, to_ms: int, slot_ms: int
+    ) -> Mapping[int, Mapping[Measure, Measured]]:
+        """What fire sensors and meters measured in the quarters of an hour that begin in the window.
+
+        Cut into slots of `slot_ms` from `from_ms` on. What was measured before the window only has no slots.
+        """
         ...
 
     def quarantine(self, box: str | None = None) -> tuple[Quarantined, ...]:

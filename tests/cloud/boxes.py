@@ -13,10 +13,14 @@ from evidence.bodies import (
     Crossing,
     Crossings,
     Direction,
+    Event,
+    EventKind,
+    Events,
     Gap,
     GapReason,
     Heartbeat,
     Keep,
+    Phase,
     Readings,
     Sight,
 )
@@ -120,6 +124,33 @@ class FakeBox:
         )
         return self.seal(stream, body, at_ms=from_ms + length_ms)
 
+    def sensed(
+        self,
+        values: Sequence[int | None],
+        stream: str = "fire/hydrant",
+        *,
+        from_ms: int = NOON_MS,
+        period_ms: int = 60_000,
+        point: str = "pressure",
+        unit: str = "kPa",
+        decimals: int = 0,
+    ) -> bytes:
+        """A window of a sensor, a value a period, every sample kept."""
+        times = [from_ms + row * period_ms for row in range(len(values))]
+        column = Column(point=point, aggregate=Aggregate.SAMPLE, unit=unit, decimals=decimals, values=list(values))
+        body = Readings(
+            from_ms=from_ms,
+            to_ms=times[-1] + 1,
+            period_ms=period_ms,
+            keep=Keep.EVERY,
+            times_ms=times,
+            columns=[column],
+        )
+        return self.seal(stream, body, at_ms=body.to_ms)
+
+    def events(self, *events: Event, stream: str = "fire/hydrant") -> bytes:
+        return self.seal(stream, Events(events=list(events)), at_ms=events[-1].at_ms)
+
     def windows(self, count: int, stream: str = "machine/loom-1", *, state: RunState = RUNNING) -> list[bytes]:
         """So many windows, one behind the other, from where this stream's head is."""
         start, _ = self.heads.get(stream, (0, b""))
@@ -162,3 +193,16 @@ class FakeBox:
             open_statement(encoded, lambda kid: self.key.public if kid == self.key.public.kid else None)
             for encoded in sealed
         ]
+
+
+def limit(phase: Phase, at_ms: int = NOON_MS, subject: str = "pressure", value: int = 86) -> Event:
+    """A limit of 100 kPa that was passed, or is kept again."""
+    return Event(
+        at_ms=at_ms,
+        event=EventKind.LIMIT,
+        phase=phase,
+        subject=subject,
+        value=value,
+        reference=100,
+        says=f"{value} kPa, {'below' if phase is Phase.RAISED else 'again not below'} 100 kPa",
+    )

@@ -12,17 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud_sync.accept import Accepted, Refused, Repeated
-from cloud_sync.derive import DAY_MS, HOUR_MS, Paint, day_of
+from cloud_sync.derive import DAY_MS, FUTURE_MS, HOUR_MS, Paint, day_of
+from cloud_sync.levels import QUARTER_MS
 from cloud_sync.store import QUARANTINE_BODY_LIMIT, QUARANTINE_PER_BOX, Bank, Quarantined, Shown, Store, Verdict
-from evidence.bodies import Direction, Kind, Sight
+from evidence.bodies import Direction, Event, EventKind, Kind, Phase, Sight
 from evidence.chain import Outcome, Segment
 from evidence.keys import SigningKey
 from evidence.statement import ClockQuality
-from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, UNKNOWN, WINDOW_MS, FakeBox
+from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, UNKNOWN, WINDOW_MS, FakeBox, limit
 
 LATER_MS = NOON_MS + 30 * DAY_MS
 MACHINE = "machine/loom-1"
 GATE = "gate/north"
+HYDRANT = "fire/hydrant"
+RAISED, CLEARED, NOTED = Phase.RAISED, Phase.CLEARED, Phase.NOTED
 
 
 def take(store: Store, box: FakeBox, *sealed: bytes, at_ms: int = LATER_MS) -> tuple[Verdict, ...]:
@@ -55,6 +58,9 @@ def derived(store: Store) -> object:
             store.hours(s.id, 0, NOON_MS * 2),
             store.days(s.id, 0, NOON_MS * 2),
             [(c.at_ms, c.direction, c.label) for c in store.crossings(s.id, 0, NOON_MS * 2)],
+            store.alarms([s.id], 99)[s.id],
+            sorted(map(repr, store.events(s.id, 0, NOON_MS * 2, 999).newest)),
+            store.levels([s.id], 0, NOON_MS * 2, QUARTER_MS)[s.id],
         )
         for s in store.streams()
     ]
@@ -211,6 +217,104 @@ class StoreContract:
         assert (gap.n, gap.from_ms, gap.to_ms, gap.lost) == (1, NOON_MS + WINDOW_MS, NOON_MS + 2 * WINDOW_MS, 7)
         assert store.streams()[0].gaps == 1
 
+    def test_what_is_raised_is_an_alarm_until_it_is_cleared(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.sensed([86]), box.events(limit(RAISED), limit(RAISED, NOON_MS + 60_000, value=80)))
+        found = stream_id(store, HYDRANT)
+        (alarm,) = store.alarms([found], 9)[found]
+        assert (alarm.event, alarm.subject, alarm.value, alarm.reference) == (EventKind.LIMIT, "pressure", 80, 100)
+        assert alarm.since_ms == NOON_MS, "since it was raised first, and not since it was said again"
+        assert store.streams()[0].alarms == 1
+        take(store, box, box.events(limit(CLEARED, NOON_MS + 90_000, value=106)))
+        assert store.alarms([found], 9)[found] == ()
+        assert store.streams()[0].alarms == 0
+        told = store.events(found, NOON_MS, NOON_MS + HOUR_MS, 2)
+        assert [(event.phase, event.value) for event in told.newest] == [(CLEARED, 106), (RAISED, 80)]
+        assert told.count == 3
+        assert store.events(found, NOON_MS, NOON_MS + 90_000, 9).count == 2
+
+    def test_a_clearing_that_comes_before_its_raising_leaves_no_alarm(self, store: Store) -> None:
+        box = FakeBox()
+        raised, cleared, again = (
+            box.events(limit(phase, NOON_MS + minute * 60_000))
+            for minute, phase in enumerate((RAISED, CLEARED, RAISED))
+        )
+        take(store, box, cleared)
+        found = stream_id(store, HYDRANT)
+        assert store.alarms([found], 9)[found] == ()
+        take(store, box, raised)
+        assert store.alarms([found], 9)[found] == ()
+        take(store, box, again)
+        assert [alarm.since_ms for alarm in store.alarms([found], 9)[found]] == [NOON_MS + 2 * 60_000]
+
+    def test_what_is_raised_goes_by_the_chain_and_not_by_a_clock_that_was_set_back(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.events(limit(RAISED, NOON_MS + HOUR_MS)), box.events(limit(CLEARED, NOON_MS)))
+        assert store.streams()[0].alarms == 0
+
+    def test_each_subject_of_each_kind_is_raised_by_itself_and_what_is_noted_is_no_alarm(self, store: Store) -> None:
+        box = FakeBox()
+        loop = Event(at_ms=NOON_MS, event=EventKind.COMPONENT, phase=RAISED, subject="pressure", says="火警")
+        take(store, box, box.events(limit(RAISED), loop, limit(NOTED, subject="noted"), limit(RAISED, subject="other")))
+        take(store, box, box.events(limit(CLEARED, NOON_MS + 1)))
+        found = stream_id(store, HYDRANT)
+        alarms = [(alarm.event, alarm.subject, alarm.says) for alarm in store.alarms([found], 9)[found]]
+        assert alarms == [
+            (EventKind.LIMIT, "other", "86 kPa, below 100 kPa"),
+            (EventKind.COMPONENT, "pressure", "火警"),
+        ]
+        assert len(store.alarms([found], 1)[found]) == 1
+        assert store.streams()[0].alarms == 2
+
+    def test_of_two_histories_the_one_that_raises_counts(self, store: Store, fresh: Callable[[], Store]) -> None:
+        box = FakeBox()
+        clone = box.copy()
+        sealed = box.events(limit(RAISED)), clone.events(limit(CLEARED))
+        for one, other in (sealed, sealed[::-1]):
+            store = fresh()
+            take(store, box, one)
+            take(store, box, other)
+            assert store.streams()[0].alarms == 1
+
+    def test_an_event_of_a_clock_that_runs_ahead_is_not_left_out(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.events(limit(RAISED, NOON_MS + DAY_MS)), at_ms=NOON_MS)
+        found = stream_id(store, HYDRANT)
+        assert [alarm.since_ms for alarm in store.alarms([found], 9)[found]] == [NOON_MS + FUTURE_MS]
+
+    def test_a_sensors_values_are_kept_by_the_quarter_of_an_hour(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.sensed([120, 118, None, 131]), box.sensed([90], from_ms=NOON_MS + QUARTER_MS))
+        take(store, box, box.sensed([115], from_ms=NOON_MS + 4 * 60_000))
+        found = stream_id(store, HYDRANT)
+        ((measure, measured),) = store.levels([found], NOON_MS, NOON_MS + HOUR_MS, QUARTER_MS)[found].items()
+        assert measure == ("pressure", "kPa", 0)
+        assert list(measured.slots) == [(NOON_MS, 115, 131), (NOON_MS + QUARTER_MS, 90, 90)]
+        assert (measured.last_ms, measured.last) == (NOON_MS + QUARTER_MS, 90)
+        (hourly,) = store.levels([found], NOON_MS, NOON_MS + HOUR_MS, HOUR_MS)[found].values()
+        assert list(hourly.slots) == [(NOON_MS, 90, 131)]
+        (later,) = store.levels([found], NOON_MS + HOUR_MS, NOON_MS + DAY_MS, QUARTER_MS)[found].values()
+        assert (list(later.slots), later.last) == ([], 90)
+        (before,) = store.levels([found], NOON_MS, NOON_MS + QUARTER_MS, QUARTER_MS)[found].values()
+        assert (before.last_ms, before.last) == (NOON_MS + 4 * 60_000, 115)
+        assert store.levels([found], 0, NOON_MS, QUARTER_MS)[found] == {}
+
+    def test_a_sensor_is_heard_where_it_answered_and_for_a_period_more(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.sensed([120, 118, None, None, None, 131]))
+        assert painted(store, HYDRANT) == [
+            (NOON_MS, NOON_MS + 3 * 60_000, Paint.HEARD),
+            (NOON_MS + 5 * 60_000, NOON_MS + 7 * 60_000, Paint.HEARD),
+        ]
+        assert store.hours(stream_id(store, HYDRANT), 0, NOON_MS * 2) == {}
+
+    def test_a_value_that_no_database_holds_is_measured_by_nobody(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.sensed([(1 << 63) + 1, 7, -(1 << 63)]))
+        found = stream_id(store, HYDRANT)
+        (measured,) = store.levels([found], 0, NOON_MS * 2, DAY_MS)[found].values()
+        assert [slot[1:] for slot in measured.slots] == [(7, 7)]
+
     def test_time_that_has_not_come_yet_is_not_painted(self, store: Store) -> None:
         box = FakeBox()
         take(store, box, box.readings(), at_ms=NOON_MS)
@@ -234,9 +338,11 @@ class StoreContract:
     def test_every_order_of_arrival_derives_the_same(self, fresh: Callable[[], Store]) -> None:
         box = FakeBox()
         clone = box.copy()
-        sealed = [*box.windows(2), *clone.windows(2, state=STOPPED), box.gap(from_ms=NOON_MS + 9 * WINDOW_MS)]
+        sealed = [*box.windows(2), *clone.windows(1, state=STOPPED), box.gap(from_ms=NOON_MS + 9 * WINDOW_MS)]
+        sealed += [box.events(limit(phase)) for phase in (RAISED, CLEARED)]
+        sealed.append(clone.events(limit(RAISED, value=90)))
         expected = None
-        for order in list(permutations(sealed))[::7]:
+        for order in list(permutations(sealed))[::211]:
             store = fresh()
             for statement in order:
                 take(store, box, statement)
@@ -376,13 +482,21 @@ def a_life(box: FakeBox, dice: Random) -> list[bytes]:
     for _ in range(dice.randint(3, 14)):
         author = clone if dice.random() < 0.2 else box
         from_ms = NOON_MS + dice.randrange(20) * WINDOW_MS // 2
-        match dice.randrange(5):
+        match dice.randrange(8):
             case 0:
                 sealed.append(author.gap(from_ms=from_ms))
             case 1:
                 ways = dice.choices(list(Direction), k=dice.randrange(4))
                 sight = [(0, dice.choice(list(Sight))), (150_000, dice.choice(list(Sight)))]
                 sealed.append(author.crossings(from_ms=from_ms, ways=ways, sight=sight))
+            case 2 | 3:
+                phases = dice.choices([RAISED, CLEARED, NOTED], k=dice.randint(1, 3))
+                subject = dice.choice(["pressure", "other"])
+                events = [limit(phase, from_ms, subject, value=dice.randrange(200)) for phase in phases]
+                sealed.append(author.events(*events, stream=dice.choice([HYDRANT, MACHINE])))
+            case 4:
+                values = [dice.choice([None, *range(90, 120)]) for _ in range(dice.randint(1, 20))]
+                sealed.append(author.sensed(values, from_ms=from_ms, decimals=dice.randrange(2)))
             case _:
                 spans = [(offset, dice.choice(states)) for offset in (0, 100_000, 200_000)[: dice.randint(1, 3)]]
                 sealed.append(author.readings(from_ms=from_ms, spans=spans))

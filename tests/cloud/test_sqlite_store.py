@@ -11,7 +11,8 @@ import pytest
 from cloud_sync.packing import Packer
 from cloud_sync.sqlite_store import SqliteStore
 from cloud_sync.store import Store, StoreError
-from tests.cloud.boxes import FakeBox
+from evidence.bodies import Phase
+from tests.cloud.boxes import FakeBox, limit
 from tests.cloud.store_contract import LATER_MS, StoreContract, derived, stream_id, take
 
 
@@ -121,10 +122,30 @@ def test_a_text_file_and_a_missing_directory_are_refused_with_one_sentence(tmp_p
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "a").close()
     with sqlite3.connect(tmp_path / "a") as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
-    with pytest.raises(StoreError, match="has format 2"):
+    with pytest.raises(StoreError, match="has format 3"):
         SqliteStore(tmp_path / "a")
+
+
+def test_a_file_of_the_format_before_gets_the_tables_that_it_lacks_and_a_rebuild_fills_them(tmp_path: Path) -> None:
+    box = FakeBox()
+    store = SqliteStore(tmp_path / "a")
+    store.enrol(box.enrolled)
+    take(store, box, box.sensed([120, 86]), box.events(limit(Phase.RAISED)))
+    expected = derived(store)
+    store.close()
+    with sqlite3.connect(tmp_path / "a") as db:
+        for table in ("event", "alarm", "level", "measure"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    store = SqliteStore(tmp_path / "a")
+    assert store.streams()[0].alarms == 0
+    store.rebuild(stream_id(store, "fire/hydrant"))
+    assert derived(store) == expected
+    assert store.streams()[0].alarms == 1
+    store.close()
 
 
 def test_a_rebuild_reports_a_row_that_was_altered_and_derives_from_the_rest(store: SqliteStore) -> None:

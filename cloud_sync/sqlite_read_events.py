@@ -1,0 +1,75 @@
+"""What the SQLite store answers of alarms, events and levels; each function reads one stream."""
+
+import sqlite3
+from typing import Final
+
+from cloud_sync.levels import Measure
+from cloud_sync.store import AlarmRow, Measured, Slot, Told
+from evidence.bodies import Event, EventKind, Phase
+
+
+def read_alarms(db: sqlite3.Connection, stream: int, at_most: int) -> tuple[AlarmRow, ...]:
+    """See Store.alarms."""
+    rows = db.execute(
+        "SELECT kind, subject, since_ms, value, reference, says FROM alarm WHERE stream = ?"
+        " ORDER BY since_ms DESC, kind, subject LIMIT ?",
+        (stream, at_most),
+    )
+    return tuple(
+        AlarmRow(event=EventKind(kind), subject=subject, since_ms=since_ms, value=value, reference=reference, says=says)
+        for kind, subject, since_ms, value, reference, says in rows
+    )
+
+
+def read_events(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
+    """See Store.events."""
+    window = (stream, from_ms, to_ms)
+    rows = db.execute(
+        "SELECT at_ms, kind, phase, subject, value, reference, says FROM event"
+        " WHERE stream = ? AND at_ms >= ? AND at_ms < ?"
+        " ORDER BY at_ms DESC, n DESC, place DESC, seq DESC LIMIT ?",
+        (*window, at_most),
+    )
+    newest = tuple(
+        Event(
+            at_ms=at_ms,
+            event=EventKind(kind),
+            phase=Phase(phase),
+            subject=subject,
+            value=value,
+            reference=reference,
+            says=says,
+        )
+        for at_ms, kind, phase, subject, value, reference, says in rows
+    )
+    if len(newest) < at_most:
+        return Told(newest=newest, count=len(newest))
+    count = db.execute("SELECT count(*) FROM event WHERE stream = ? AND at_ms >= ? AND at_ms < ?", window).fetchone()
+    return Told(newest=newest, count=count[0])
+
+
+def read_levels(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, slot_ms: int) -> dict[Measure, Measured]:
+    """See Store.levels."""
+    found: dict[Measure, Measured] = {}
+    measures = db.execute(
+        "SELECT id, point, unit, decimals FROM measure WHERE stream = ? ORDER BY point, unit, decimals LIMIT ?",
+        (stream, MEASURES_READ),
+    ).fetchall()
+    for measure, point, unit, decimals in measures:
+        last = db.execute(
+            "SELECT last_ms, last FROM level WHERE measure = ? AND from_ms < ? ORDER BY from_ms DESC LIMIT 1",
+            (measure, to_ms),
+        ).fetchone()
+        if last is not None:
+            slots = [Slot(*slot) for slot in db.execute(_SLOTS, (measure, from_ms, to_ms, slot_ms))]
+            found[point, unit, decimals] = Measured(slots=slots, last_ms=last[0], last=last[1])
+    return found
+
+
+MEASURES_READ: Final = 1024
+"""Of one stream, at most: twice what one statement can hold."""
+
+_SLOTS: Final = """
+SELECT ?2 + (from_ms - ?2) / ?4 * ?4 AS slot_ms, min(least), max(most) FROM level
+WHERE measure = ?1 AND from_ms >= ?2 AND from_ms < ?3 GROUP BY slot_ms ORDER BY slot_ms
+"""
