@@ -19,6 +19,7 @@ from evidence.exits import EXIT_CODES_HELP, Exit
 COMMANDS: Final = {
     "enrol": ("edge_agent.commands.enrol", "make this box's keys and exchange papers with the receiver"),
     "scan": ("edge_agent.commands.scan", "find who answers on serial ports, serial servers and hosts"),
+    "identify": ("edge_agent.commands.identify", "find out which profile fits a device, and pin which one it is"),
     "check": ("edge_agent.commands.check", "print the configuration in force and ask every device once"),
     "run": ("edge_agent.commands.processes", "poll, watch and sync together, for a desk"),
     "poll": ("edge_agent.commands.processes", "ask the machines, keep and sign what they answer"),

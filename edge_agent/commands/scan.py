@@ -202,7 +202,8 @@ class _Scan:
         best = () if isinstance(trials, Failure) else tied(ranked(trials))
         if not best:
             return Known(device=device, profile=None)
-        return Known(device=device, profile=best[0].profile, tied=tuple(each.profile.id for each in best[1:]))
+        others = tuple(each.profile.id for each in best[1:])
+        return Known(device=device, profile=best[0].profile, tied=others, is_thin=best[0].is_thin)
 
     def _line_time_s(self, known: Known) -> float:
         bus = bus_of(known.device, self._questions.wait_ms(known.device.kind))

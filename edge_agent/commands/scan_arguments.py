@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from edge_agent.config.profiles import BAUDS, Parity
 from edge_agent.config.sections import BusKind
@@ -54,6 +54,26 @@ def kinds(text: str) -> tuple[BusKind, ...]:
     return _listed(text, known.__getitem__, "protocols of " + ", ".join(known))
 
 
+def baud(text: str) -> int:
+    """One rate. Raises ArgumentTypeError."""
+    return _one(bauds(text), text)
+
+
+def parity(text: str) -> Parity:
+    """One parity. Raises ArgumentTypeError."""
+    return _one(parities(text), text)
+
+
+def kind(text: str) -> BusKind:
+    """One protocol. Raises ArgumentTypeError."""
+    return _one(kinds(text), text)
+
+
+def unit(text: str) -> int:
+    """One Modbus unit. Raises ArgumentTypeError."""
+    return _one(units(text), text)
+
+
 def units(text: str) -> tuple[int, ...]:
     """Modbus units, in ranges. Raises ArgumentTypeError."""
     ranges = _listed(text, _range, "units such as 1-16,247")
@@ -69,14 +89,13 @@ def address(text: str) -> str:
 
 
 def wait_s(text: str) -> float:
-    """Seconds. Raises ArgumentTypeError."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.01 <= seconds <= 10:  # noqa: PLR2004
-        raise argparse.ArgumentTypeError(f'"{text}" where seconds from 0.01 to 10 are wanted')
-    return seconds
+    """How long to wait. Raises ArgumentTypeError."""
+    return _seconds(text, low=0.01, high=10)
+
+
+def apart_s(text: str) -> float:
+    """Between two readings; 0 for one alone. Raises ArgumentTypeError."""
+    return _seconds(text, low=0, high=3600)
 
 
 def _listed(text: str, take: Callable[[str], Any], wanted: str) -> tuple[Any, ...]:
@@ -92,3 +111,22 @@ def _range(text: str) -> range:
     if not units or not 0 <= units[0] <= units[-1] <= 255:  # noqa: PLR2004
         raise ValueError(text)
     return units
+
+
+_One = TypeVar("_One")
+
+
+def _one(several: tuple[_One, ...], text: str) -> _One:
+    if len(several) != 1:
+        raise argparse.ArgumentTypeError(f'"{text}" where one is wanted')
+    return several[0]
+
+
+def _seconds(text: str, *, low: float, high: float) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not low <= seconds <= high:
+        raise argparse.ArgumentTypeError(f'"{text}" where seconds from {low:g} to {high:g} are wanted')
+    return seconds

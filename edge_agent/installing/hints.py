@@ -106,11 +106,11 @@ def _dead(tally: Tally) -> list[str]:
         return []
     if tally.is_serial:
         others = f" Also open in {', '.join(tally.also_open)}: it may take the answers." if tally.also_open else ""
-        return [f"{tally.name}: not one byte came back to {tally.asked} questions. {_DEAD_LINE}{others}"]
+        return [f"{tally.name}: not one byte came back to {tally.asked} questions. {DEAD_LINE}{others}"]
     return [f"{tally.name}: the connection is accepted, and nothing answers {tally.asked} questions. {_DEAD_HOST}"]
 
 
-_DEAD_LINE = (
+DEAD_LINE = (
     "Is the device powered; are both wires on RS-485 A and B, not on a pulse output; is this the port? "
     "Then exchange A and B, then try `--full`."
 )

@@ -35,6 +35,8 @@ class Known:
     profile: Profile | None
     tied: tuple[str, ...] = ()
     """Other profiles that it cannot be told from."""
+    is_thin: bool = False
+    """Whether there was little to go by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ def _machine(bus: str, known: Known, profile: Profile, names: set[str]) -> Secti
     values: dict[str, Value] = {"name": name, "title": title, "bus": bus}
     values |= {"unit" if is_unit else "address": device.address, "profile": profile.id}
     note = f"or {' or '.join(known.tied)}: look at the plate" if known.tied else ""
+    note = note or ("a guess: look at the plate" if known.is_thin else "")
     return Section(kind="machine", values=values, note=note)
 
 

@@ -33,7 +33,7 @@ def as_text(result: Result) -> str:
     rows = []
     for known in result.found:
         fits = f" = {known.profile.id}" if known.profile else ""
-        tied_ = f" (or {', '.join(known.tied)})" if known.tied else ""
+        tied_ = f" (or {', '.join(known.tied)})" if known.tied else " (a guess)" if known.is_thin else ""
         rows.append(f"{called(known.device)}: {known.device.says}{fits}{tied_}")
     rows += ["", *result.hints] if result.hints else []
     ended = ", ended before its time" if result.interrupted else ""
