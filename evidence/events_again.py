@@ -6,7 +6,7 @@ one that the minutes leave no way around must have been told; the rest is open.
 
 After missing statements, and after minutes, nobody knows where the box stood:
 - a limit is known again when it would be raised, or would not, whatever it was before;
-- a counter after its first answer;
+- a counter from the minute after its first answer on (a counter is told of once in each UTC minute);
 - a disagreement and a signature when the settings change.
 
 What a device reported by itself is nobody's judgement, and is only counted.
@@ -22,7 +22,7 @@ from evidence.columns import column_of, scaled
 from evidence.limit_minutes import LimitMinutes
 from evidence.limits import UNRAISED, Limit, LimitState
 from evidence.standing import BEGINNING, Standing
-from evidence.stream_judge import Measure, Rules, StreamJudge
+from evidence.stream_judge import COUNTER_EVERY_MS, Measure, Rules, StreamJudge
 
 NAMED_LIMIT: Final = 50
 """Events that do not follow and are named one by one, at most; all are counted."""
@@ -94,10 +94,24 @@ class _Exact:
 
     expected: set[_Key]
     open_kinds: frozenset[EventKind]
-    open_subjects: frozenset[tuple[EventKind, str]]
+    open_limits: frozenset[str]
+    open_until_ms: dict[str, int]
+    """Counters."""
+
+    def is_open(self, key: _Key) -> bool:
+        match key.event:
+            case EventKind.LIMIT:
+                return key.subject in self.open_limits
+            case EventKind.COUNTER:
+                return key.at_ms < self.open_until_ms.get(key.subject, 0)
+            case kind:
+                return kind in self.open_kinds
+
+    def lacking(self) -> Iterable[_Key]:
+        return (key for key in sorted(self.expected) if not self.is_open(key))
 
     def check(self, key: _Key) -> _Found:
-        if key.event in self.open_kinds or (key.event, key.subject) in self.open_subjects:
+        if self.is_open(key):
             return _Found.OPEN
         if key not in self.expected:
             return _Found.UNFOUNDED
@@ -114,6 +128,8 @@ class _Known:
     standing: Standing = BEGINNING
     limits: dict[str, tuple[LimitState, LimitState]] = field(default_factory=dict)
     """Once lost: where a limit stands if it was not raised then, and if it was."""
+    open_until_ms: dict[str, int] = field(default_factory=dict)
+    """Once lost: from when on a counter's events can be judged again."""
     open_kinds: frozenset[EventKind] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,7 +151,8 @@ class _Known:
             for column in window.columns
             if column.aggregate is Aggregate.SAMPLE and column.point in watched.points
         ]
-        heard = {name for name, _ in self.standing.counters}
+        if self.lost:
+            self._hear(rules, window)
         judge, keys = StreamJudge(rules=watched, points=points, carried=self.standing), set[_Key]()
         values = (column_of(window, point.name, Aggregate.SAMPLE) for point in points)
         rows = zip(*(column.values for column in values if column is not None), strict=True)
@@ -144,14 +161,19 @@ class _Known:
         judge.expire(window.to_ms)
         settled = tuple((limit.name, state) for limit in unsure if (state := self._settle(limit, window)) is not None)
         self.standing = replace(judge.standing, limits=(*judge.standing.limits, *settled))
-        unheard = [counter.name for counter in rules.counters if self.lost and counter.name not in heard]
+        open_limits = frozenset(limit.name for limit in unsure)
         return _Exact(
-            expected=keys,
-            open_kinds=self.open_kinds,
-            open_subjects=frozenset(
-                [*((EventKind.LIMIT, limit.name) for limit in unsure), *((EventKind.COUNTER, name) for name in unheard)]
-            ),
+            expected=keys, open_kinds=self.open_kinds, open_limits=open_limits, open_until_ms=self.open_until_ms
         )
+
+    def _hear(self, rules: Rules, window: Readings) -> None:
+        """Counters that answered for the first time since it was lost are known from the next minute on."""
+        for counter in rules.counters:
+            column = column_of(window, counter.name, Aggregate.SAMPLE)
+            if counter.name not in self.open_until_ms and column is not None:
+                answered = (at_ms for at_ms, v in zip(window.times_ms, column.values, strict=True) if v is not None)
+                if (first_ms := next(answered, None)) is not None:
+                    self.open_until_ms[counter.name] = (first_ms // COUNTER_EVERY_MS + 1) * COUNTER_EVERY_MS
 
     def _rules(self, rules: Rules, unsure: list[Limit]) -> Rules:
         """Without what would be judged from nowhere, and without a run state that no event depends on."""
@@ -183,6 +205,8 @@ class RejudgeEvents:
     _known: _Known = field(default_factory=_Known)
     _reached_ms: int | None = None
     _config: bytes = b""
+    _same: bool = True
+    """Whether the settings are those of the window before."""
     _n: int = 0
     _window: _Exact | _Minutes | None = None
     _beyond: dict[str, int | None] = field(default_factory=dict)
@@ -194,16 +218,22 @@ class RejudgeEvents:
     _missing: int = 0
     _named: list[tuple[int, str]] = field(default_factory=list)
 
+    def configure(self, rules: Rules) -> None:
+        """Other settings are in force."""
+        self.rules, self._same = rules, False
+
     def readings(self, n: int, window: Readings, ends: list[int], *, config: bytes, follows: bool, ruled: bool) -> None:
         """The next window; `ruled` says that `rules` are those that it was judged by."""
-        self._close()
-        same = config == self._config
+        if follows:
+            self._close()
+        self._window = None
+        same = self._same and config == self._config
         if not follows or not ruled:
             self._lose()
         elif not (same and window.from_ms == self._reached_ms):
             self._known.anew(same=same)
             self._beyond.clear()
-        self._reached_ms, self._config, self._n = window.to_ms, config, n
+        self._reached_ms, self._config, self._n, self._same = window.to_ms, config, n, True
         if not ruled:
             return
         if window.keep is Keep.EVERY:
@@ -253,14 +283,13 @@ class RejudgeEvents:
     def _close(self) -> None:
         """All events of the window have come: what is lacking was not told."""
         match self._window:
-            case _Exact(expected=expected):
-                self._lack(map(str, expected))
+            case _Exact() as exact:
+                self._lack(map(str, exact.lacking()))
             case _Minutes(limits=limits):
                 for name, minutes in limits.items():
                     self._beyond[name], is_due = minutes.due(self._beyond.get(name))
                     if is_due and (EventKind.LIMIT, name) not in self._raised and len(self._raised) < RAISED_LIMIT:
                         self._lack([f"LIMIT RAISED {name}"])
-        self._window = None
 
     def _lack(self, events: Iterable[str]) -> None:
         for event in events:

@@ -192,7 +192,8 @@ class Recount:
             rules, wrong = Rules.from_settings(body.settings), None
         except MalformedError as malformed:
             rules, wrong = Rules(), str(malformed)
-        self._rule, self._events.rules, self._ruled = rules.run_state, rules, wrong is None
+        self._rule, self._ruled = rules.run_state, wrong is None
+        self._events.configure(rules)
         return wrong
 
     def readings(self, n: int, body: Readings, *, config: bytes, follows: bool) -> None:

@@ -16,12 +16,11 @@ from evidence.judge import Change, Fusion, Judged, Read, Rule, expire, judge, ru
 from evidence.limits import UNRAISED, Limit, LimitState, Side, latched, limits_from_settings
 from evidence.signature import Signature, SignatureState, watch
 from evidence.standing import BEGINNING, CounterState, Standing
-from evidence.strategies.judged import DAY_MS
 
 RUN_STATE: Final = "run_state"
 """What a DISAGREEMENT is about."""
 COUNTER_EVERY_MS: Final = 60_000
-"""A counter that says nonsense again and again is told of so often at most; what it said is among the facts."""
+"""A counter that says nonsense again and again is told of once in each UTC minute; what it said is among the facts."""
 
 
 class Measure(NamedTuple):
@@ -106,14 +105,15 @@ class StreamJudge:
         changes: list[Change] = []
         events: list[Event] = []
         if self.rule is not None:
-            self.judged, changes = judge(self.judged, at_ms, self._read(values), self.rule)
-            if isinstance(self.rule, Fusion):
+            read = self._read(values)
+            self.judged, changes = judge(self.judged, at_ms, read, self.rule)
+            if isinstance(self.rule, Fusion) and any(value is not None for value in read):
                 self._look_apart(self.rule, at_ms, events)
         if self._limits:
             self._look_at_limits(at_ms, values, events)
         if self._counters:
             self._look_at_counters(at_ms, values, events)
-        if self._power is not None:
+        if self._power is not None and values[self._power] is not None:
             self._look_at_signature(at_ms, values[self._power], events)
         return changes, events
 
@@ -150,7 +150,9 @@ class StreamJudge:
         apart = by.apart(self.judged)
         turns = None if apart is None else apart is not bool(self._apart.raised)
         delay_ms = 0 if self._apart.raised else by.disagreement_ms
-        self._apart, phase = latched(self._apart, at_ms, turns=turns, delay_ms=delay_ms, hold_ms=DAY_MS)
+        self._apart, phase = latched(
+            self._apart, at_ms, turns=turns, delay_ms=delay_ms, hold_ms=max(by.first.hold_ms, by.second.hold_ms)
+        )
         if apart is None and not self._apart.raised:
             self._apart = UNRAISED  # while one is unknown they are not apart, and do not begin to be
         if phase is not None:
@@ -179,7 +181,7 @@ class StreamJudge:
             told_ms = -1 if last is None else last.told_ms
             if last is not None and at_ms >= last.at_ms:
                 did = counter.judge(last.value, last.at_ms, value, at_ms)
-                is_told = told_ms >= 0 and at_ms - told_ms < COUNTER_EVERY_MS
+                is_told = told_ms // COUNTER_EVERY_MS == at_ms // COUNTER_EVERY_MS
                 if did in (Moved.RESET, Moved.REJECTED) and not is_told:
                     told_ms = at_ms
                     events.append(

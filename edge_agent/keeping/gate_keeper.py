@@ -17,7 +17,7 @@ from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
 from edge_agent.keeping.wall import Step, Wall
 from evidence import cbor
 from evidence.bodies import CROSSINGS_LIMIT, SPANS_LIMIT, Crossing, Crossings, Direction, Gap, GapReason, Sight
-from evidence.judge import UNJUDGED
+from evidence.standing import BEGINNING
 
 SEAL_AT_MOST_EVERY_MS: Final = 5_000
 MARK_EVERY_MS: Final = 5_000
@@ -266,7 +266,7 @@ class GateKeeper:
 
     def _open(self, window: GateWindow) -> None:
         """Keep what the next start must know of a window that has just begun."""
-        self._spool.set_measured(self._stream, until_ms=window.from_ms, carry=UNJUDGED, journal_after=self._journal_id)
+        self._spool.set_measured(self._stream, until_ms=window.from_ms, carry=BEGINNING, journal_after=self._journal_id)
         facts = cbor.encode([window.total_in, window.total_out, int(window.sight)])
         self._spool.keep(f"gate {self._stream}", facts)
 

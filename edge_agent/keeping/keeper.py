@@ -36,12 +36,16 @@ from evidence.bodies import (
     Keep,
     Shutdown,
 )
-from evidence.judge import UNJUDGED, Judged
+from evidence.standing import Standing
 
 PROCESS: Final = "poll"
 SOFTWARE: Final = f"qianliyan {__version__}"
 CHANGE_SEAL_MS: Final = 30_000
 """A change of state is sealed at once, but a chattering machine at most this often."""
+NEWS_AT_ONCE: Final = 10
+"""So many windows are sealed at the very commit that brought an event; then at most that often, until all is calm."""
+REPORTED_LIMIT: Final = 4096
+"""Events that a device reported and that wait for room on the disk, of one stream at most."""
 LATENESS_MS: Final = 30_000
 """A window without any reading is sealed up to this long ago, so a late answer still finds its window open."""
 CLEAR_JOURNAL_EVERY: Final = 30
@@ -73,6 +77,8 @@ class _Stream:
     journal_after: int
     sealed_at_ms: int
     changed: bool = False
+    hurried: int = 0
+    """How many windows were sealed before their time, one after another."""
     thinned: bool = False
     """Whether minutes were sealed in place of samples, and that was said."""
     lost: Lost | None = None
@@ -88,8 +94,10 @@ class _Sealed:
 
     stream: _Stream
     to_ms: int
-    carry: Judged
+    carry: Standing
     thinned: bool = False
+    in_time: bool = True
+    """Whether its time had come."""
 
 
 class Keeper:
@@ -198,11 +206,12 @@ class Keeper:
 
     def _go_on(self, name: str, settings: dict[str, Any], sealed: _Sealed) -> _Stream:
         """The stream under new settings, from where its last window ended."""
+        carry = sealed.carry.anew(same=False)
         self._signer.declare(name, settings)
-        self._spool.set_measured(name, until_ms=sealed.to_ms, carry=UNJUDGED, journal_after=self._journal_id)
+        self._spool.set_measured(name, until_ms=sealed.to_ms, carry=carry, journal_after=self._journal_id)
         return _Stream(
             id=sealed.stream.id,
-            window=Window(measured=Measured.from_settings(name, settings), from_ms=sealed.to_ms),
+            window=Window(measured=Measured.from_settings(name, settings), from_ms=sealed.to_ms, carried=carry),
             due_ms=sealed.to_ms + self._box.seal_every_ms,
             journal_after=self._journal_id,
             sealed_at_ms=sealed.to_ms,
@@ -249,11 +258,14 @@ class Keeper:
     def _begin_stream(
         self, stream: str, settings: dict[str, Any], last: LastRun, *, now_ms: int, journal_id: int
     ) -> _Stream:
+        same = self._spool.settings(stream) == settings
         opens_ms = self._signer.begin_stream(stream, settings, last, now_ms=now_ms)
-        self._spool.set_measured(stream, until_ms=opens_ms, carry=UNJUDGED, journal_after=journal_id)
+        head = self._spool.head(stream)
+        carry = head.carry.anew(same=same)
+        self._spool.set_measured(stream, until_ms=opens_ms, carry=carry, journal_after=journal_id)
         return _Stream(
-            id=self._spool.head(stream).id,
-            window=Window(measured=Measured.from_settings(stream, settings), from_ms=opens_ms),
+            id=head.id,
+            window=Window(measured=Measured.from_settings(stream, settings), from_ms=opens_ms, carried=carry),
             due_ms=now_ms + self._phase_ms(stream),
             journal_after=journal_id,
             sealed_at_ms=now_ms,
@@ -279,6 +291,8 @@ class Keeper:
             stream, to_ms = window.measured.stream, window.end_ms
             body, carry = window.seal(to_ms)
             self._signer.append(stream, body)
+            for events in window.news():
+                self._signer.append(stream, events)
             self._spool.set_measured(stream, until_ms=to_ms, carry=carry, journal_after=newest)
             log.info("sealed what the last run left stream=%s rows=%d", stream, len(window.rows))
         return newest
@@ -307,9 +321,9 @@ class Keeper:
             stream = self._streams.get(reading.stream)
             if stream is None:
                 continue
-            row, changed = stream.window.add(reading, self._wall.stamp(reading.at_ms, reading.steady_ms))
+            rows, changed = stream.window.add(reading, self._wall.stamp(reading.at_ms, reading.steady_ms))
             stream.changed |= changed
-            self._pending.append((stream.id, row))
+            self._pending += [(stream.id, row) for row in rows]
             if stream.window.is_full:
                 return True
         return False
@@ -354,13 +368,14 @@ class Keeper:
         with self._spool.writing():
             self._signer.append("box", ClockStep(before_ms=step.before_ms, after_ms=step.after_ms))
             for stream in self._streams.values():
-                until_ms = self._seal(stream, step.before_ms, self._journal_id).to_ms
+                sealed = self._seal(stream, step.before_ms, self._journal_id)
+                until_ms, carry = sealed.to_ms, sealed.carry.anew(same=True)
                 name, opens_ms = stream.window.measured.stream, opening(until_ms, step.after_ms)
                 if until_ms < step.after_ms:
                     gap = Gap(from_ms=until_ms, to_ms=step.after_ms, reason=GapReason.CLOCK, lost=0)
                     self._signer.append(name, gap)
-                self._spool.set_measured(name, until_ms=opens_ms, carry=UNJUDGED, journal_after=self._journal_id)
-                opened.append(_Sealed(stream=stream, to_ms=opens_ms, carry=UNJUDGED))
+                self._spool.set_measured(name, until_ms=opens_ms, carry=carry, journal_after=self._journal_id)
+                opened.append(_Sealed(stream=stream, to_ms=opens_ms, carry=carry))
             self._heartbeat()
             self._spool.clear_journal(PROCESS, self._journal_id)
             self._spool.keep("alive_ms", str(step.after_ms).encode())
@@ -384,7 +399,8 @@ class Keeper:
         log.info("everything is sealed streams=%d", len(sealed))
 
     def _is_due(self, stream: _Stream, now_ms: int) -> bool:
-        if stream.changed and now_ms - stream.sealed_at_ms >= CHANGE_SEAL_MS:
+        rested = now_ms - stream.sealed_at_ms >= CHANGE_SEAL_MS
+        if (stream.changed and rested) or (stream.window.has_news and (rested or stream.hurried < NEWS_AT_ONCE)):
             return True
         return now_ms >= stream.due_ms or stream.window.is_full or stream.lost is not None
 
@@ -403,8 +419,11 @@ class Keeper:
                 self._signer.append(name, gap)
             body, carry = window.seal(to_ms, keep=Keep.MINUTE if thinned else None)
             self._signer.append(name, body)
+        for events in window.news():
+            self._signer.append(name, events)
         self._spool.set_measured(name, until_ms=to_ms, carry=carry, journal_after=journal_id)
-        return _Sealed(stream=stream, to_ms=to_ms, carry=carry, thinned=thinned)
+        in_time = now_ms >= stream.due_ms
+        return _Sealed(stream=stream, to_ms=to_ms, carry=carry, thinned=thinned, in_time=in_time)
 
     def _take_over(self, sealed: list[_Sealed]) -> None:
         """After the commit: open the next windows where the sealed ones end."""
@@ -415,6 +434,7 @@ class Keeper:
             stream.sealed_at_ms = done.to_ms
             stream.due_ms = done.to_ms + self._box.seal_every_ms
             stream.changed = False
+            stream.hurried = 0 if done.in_time else stream.hurried + 1
             stream.thinned = done.thinned
             stream.lost = None
 
@@ -471,7 +491,13 @@ class Keeper:
         for stream in full:
             window = stream.window
             stream.lose(Lost(window.from_ms, window.end_ms, len(window.rows)))
-            stream.window = Window(measured=window.measured, from_ms=window.end_ms)
+            carried = window.carried.anew(same=True)  # what was lost is no evidence, so nothing was judged from it
+            stream.window = Window(
+                measured=window.measured,
+                from_ms=window.end_ms,
+                carried=carried,
+                reported=window.reported[:REPORTED_LIMIT],
+            )
             stream.changed = False
         if full:
             gone = {stream.id for stream in full}

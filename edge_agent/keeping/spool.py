@@ -23,9 +23,9 @@ from edge_agent.keeping.database import Database, SpoolDamagedError, SpoolError,
 from evidence import cbor
 from evidence.bodies import Body, Configuration
 from evidence.chain import Segment
-from evidence.judge import UNJUDGED, Judged
 from evidence.keys import SigningKey
 from evidence.receipt import Receipt
+from evidence.standing import BEGINNING, Standing
 from evidence.statement import Moment, seal
 
 __all__ = [
@@ -100,7 +100,7 @@ class Head:
     """Hash of the settings in force; empty before the first."""
     until_ms: int | None
     """UTC ms up to which something is signed; None when nothing was measured yet."""
-    carry: Judged
+    carry: Standing
     """Where judging stood then."""
     journal_after: int
     """Journal rows up to this id are sealed in, as far as they are this stream's."""
@@ -198,7 +198,7 @@ class Spool(Database):
         encoded = self.kept(f"settings {stream}")
         return None if encoded is None else cbor.decode(encoded, at_most=len(encoded))
 
-    def set_measured(self, stream: str, *, until_ms: int, carry: Judged, journal_after: int) -> None:
+    def set_measured(self, stream: str, *, until_ms: int, carry: Standing, journal_after: int) -> None:
         """Remember up to when the stream is signed, and where judging stood. Only inside `writing`."""
         self._do(
             "UPDATE stream SET until_ms = ?, carry = ?, journal_after = ? WHERE name = ?",
@@ -405,9 +405,9 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _encode_carry(carry: Judged) -> bytes:
+def _encode_carry(carry: Standing) -> bytes:
     return cbor.encode(carry.to_value())
 
 
-def _decode_carry(encoded: bytes) -> Judged:
-    return Judged.from_value(cbor.decode(encoded, at_most=CARRY_LIMIT)) if encoded else UNJUDGED
+def _decode_carry(encoded: bytes) -> Standing:
+    return Standing.from_value(cbor.decode(encoded, at_most=CARRY_LIMIT)) if encoded else BEGINNING

@@ -1,4 +1,4 @@
-"""The open window of a machine's stream: readings come in, a READINGS body comes out. Pure; keeper.py keeps it.
+"""The open window of a stream: readings come in, a READINGS body and its events come out. Pure; keeper.py keeps it.
 
 Rows are held encoded and deflated (rows.py), since a box may watch a hundred machines for five minutes each.
 A window ends just after its last reading, so the next one adjoins it and no reading can fall between the two.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from edge_agent.keeping.rows import Row, Rows, decode_row, encode_row
+from edge_agent.keeping.rows import Row, Rows, decode_events, decode_row, encode_events, encode_row
 from edge_agent.reading import Frame, Reading
 from evidence.bodies import (
     FRAME_LIMIT,
@@ -19,11 +19,15 @@ from evidence.bodies import (
     SPANS_LIMIT,
     Aggregate,
     Column,
+    Event,
+    Events,
     Failure,
     Keep,
     Readings,
 )
-from evidence.judge import UNJUDGED, Change, Judged, Read, Rule, RunState, expire, judge, rule_from_settings, spans_of
+from evidence.judge import Change, RunState, spans_of
+from evidence.standing import BEGINNING, Standing
+from evidence.stream_judge import Measure, Rules, StreamJudge
 
 MINUTE_MS: Final = 60_000
 ROWS_FULL: Final = ROWS_LIMIT - 96
@@ -33,6 +37,9 @@ BYTES_FULL: Final = 120 * 1024
 MINUTES_BYTES_FULL: Final = 180 * 1024
 """… and when the minutes in it could take up this many."""
 CHANGES_FULL: Final = SPANS_LIMIT // 2
+EVENTS_FULL: Final = 1024
+EVENTS_TOGETHER: Final = 256
+"""Events of one statement: they fit into it, however much they say."""
 _VALUE_BYTES: Final = 9
 """One encoded value, at most …"""
 _MINUTE_BYTES: Final = 128
@@ -70,7 +77,7 @@ class Measured:
     points: tuple[KeptPoint, ...]
     period_ms: int
     keep: Keep
-    rule: Rule | None
+    rules: Rules
 
     @property
     def minute_bytes(self) -> int:
@@ -88,20 +95,24 @@ class Measured:
             ),
             period_ms=settings["period_ms"],
             keep=Keep(settings["keep"]),
-            rule=rule_from_settings(settings),
+            rules=Rules.from_settings(settings),
         )
 
 
 @dataclass(slots=True)
 class Window:
-    """Readings of one stream since `from_ms`, and where judging stands."""
+    """Readings of one stream since `from_ms`, where judging stands, and what a person should know of them."""
 
     measured: Measured
     from_ms: int
-    carried: Judged = UNJUDGED
+    carried: Standing = BEGINNING
     """Where judging stood when the window opened."""
-    judged: Judged = field(init=False)
+    reported: list[Event] = field(default_factory=list)
+    """What the device reported by itself."""
+    judge: StreamJudge = field(init=False)
     changes: list[Change] = field(init=False, default_factory=list)
+    judged: list[Event] = field(init=False, default_factory=list)
+    """What judging found."""
     rows: Rows = field(init=False, default_factory=Rows)
     last_ms: int | None = field(init=False, default=None)
     missed: int = field(init=False, default=0)
@@ -109,16 +120,10 @@ class Window:
     _minute: int = field(init=False, default=-1)
     _frames: tuple[Frame, ...] = field(init=False, default=())
     _frames_at_ms: int = field(init=False, default=0)
-    _rule: Rule | None = field(init=False)
-    _reads: tuple[tuple[int, Read], ...] = field(init=False)
-    """Which of a reading's values the rule reads, in its order."""
 
     def __post_init__(self) -> None:
-        self.judged = self.carried
-        places = {point.name: place for place, point in enumerate(self.measured.points)}
-        rule = self.measured.rule
-        self._rule = rule if rule and all(read.point in places for read in rule.reads) else None
-        self._reads = tuple((places[read.point], read) for read in self._rule.reads) if self._rule else ()
+        points = [Measure(point.name, point.unit, point.decimals) for point in self.measured.points]
+        self.judge = StreamJudge(rules=self.measured.rules, points=points, carried=self.carried)
 
     @property
     def is_full(self) -> bool:
@@ -128,15 +133,21 @@ class Window:
             or self.rows.size >= BYTES_FULL
             or self._minutes * self.measured.minute_bytes >= MINUTES_BYTES_FULL
             or len(self.changes) >= CHANGES_FULL
+            or len(self.judged) + len(self.reported) >= EVENTS_FULL
         )
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is an event to be told."""
+        return bool(self.judged or self.reported)
 
     @property
     def end_ms(self) -> int:
         """Just after the last reading; where the window begins when there is none."""
         return self.from_ms if self.last_ms is None else self.last_ms + 1
 
-    def add(self, reading: Reading, at_ms: int) -> tuple[bytes, bool]:
-        """Take in a reading of this instant: (its row, whether the state is another now).
+    def add(self, reading: Reading, at_ms: int) -> tuple[list[bytes], bool]:
+        """Take in a reading of this instant: (its rows, whether the state is another now).
 
         One that is older than the window or its last row counts as just behind that.
         """
@@ -144,15 +155,20 @@ class Window:
         row = encode_row(at_ms, reading)
         if reading.frames and any(answer for _, answer in reading.frames):
             self._frames, self._frames_at_ms = reading.frames, at_ms
-        return row, self._take(row, at_ms, reading.values, reading.failure, reading.cycles)
+        changed = self._take(row, at_ms, reading.values, reading.failure, reading.cycles)
+        self.reported += reading.events
+        return [row, *encode_events(reading.events)], changed
 
     def replay(self, row: bytes) -> None:
         """Take in a row that an earlier run of this program had kept."""
+        if (events := decode_events(row)) is not None:
+            self.reported += events
+            return
         at_ms, values, failure, cycles = decode_row(row)
         self._take(row, at_ms, values, failure, cycles)
 
     def _take(self, row: bytes, at_ms: int, values: Sequence[int | None], failure: Failure | None, cycles: int) -> bool:
-        before = self.judged.state
+        before = self.judge.judged.state
         if failure is Failure.MISSED:
             self.missed += cycles
         else:
@@ -160,26 +176,17 @@ class Window:
             self._minutes += at_ms // MINUTE_MS != self._minute
             self._minute = at_ms // MINUTE_MS
         self.last_ms = at_ms
-        if self._rule is None:
-            return False
-        self.judged, changes = judge(self.judged, at_ms, self._read(values), self._rule)
+        changes, events = self.judge.take(at_ms, values)
         self.changes += changes
-        return self.judged.state is not before
+        self.judged += events
+        return self.judge.judged.state is not before
 
-    def _read(self, values: Sequence[int | None]) -> list[int | None]:
-        read: list[int | None] = []
-        for place, how in self._reads:
-            value, point = values[place], self.measured.points[place]
-            read.append(None if value is None else how.scaled(value, point.unit, point.decimals))
-        return read
-
-    def seal(self, to_ms: int, *, keep: Keep | None = None) -> tuple[Readings, Judged]:
+    def seal(self, to_ms: int, *, keep: Keep | None = None) -> tuple[Readings, Standing]:
         """The window's body, and where judging stands at its end. `keep` overrides what the configuration keeps."""
-        judged, changes = self.judged, self.changes
         spans: list[tuple[int, RunState]] = []
-        if self._rule is not None:
-            judged, expired = expire(judged, to_ms, self._rule)
-            marks = spans_of(self.carried.state, [*changes, *expired], self.from_ms, to_ms)
+        judge = StreamJudge(rules=self.measured.rules, points=self.judge.points, carried=self.judge.standing)
+        if judge.rule is not None:
+            marks = spans_of(self.carried.judged.state, [*self.changes, *judge.expire(to_ms)], self.from_ms, to_ms)
             spans = [(start, state) for start, _, state in marks]
         decoded = [decode_row(row) for row in self.rows]
         per_minute = (keep or self.measured.keep) is Keep.MINUTE
@@ -202,8 +209,13 @@ class Window:
                 ],
                 missed=self.missed,
             ),
-            judged,
+            judge.standing,
         )
+
+    def news(self) -> list[Events]:
+        """The window's events in the order of time, for statements right after its readings."""
+        told = sorted([*self.judged, *self.reported], key=lambda event: event.at_ms)
+        return [Events(events=told[at : at + EVENTS_TOGETHER]) for at in range(0, len(told), EVENTS_TOGETHER)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ from edge_agent.keeping.window import Measured, Window
 from edge_agent.reading import Reading
 from evidence.bodies import Failure, Keep, Readings
 from evidence.columns import row_ends
-from evidence.judge import UNJUDGED, IntervalMax, PlcState, Pulses, Rule, RunState, Signal
+from evidence.judge import IntervalMax, PlcState, Pulses, Rule, RunState, Signal
 from evidence.rejudge import Rejudge
+from evidence.standing import BEGINNING
 from tests.evidence.rules import RULES, TICKS, Tick
 
 FROM_MS = 1_800_000_000_000
@@ -30,7 +31,7 @@ def windows_of(ticks: list[Tick], by: Rule, seal_after: set[int], keeps: list[Ke
     """What a box that judges by this rule signs of these answers."""
     settings = {"period_ms": 1000, "keep": 0, "points": POINTS, **by.settings()}
     measured = Measured.from_settings(STREAM, settings)
-    at_ms, bodies, carried = FROM_MS, list[Readings](), UNJUDGED
+    at_ms, bodies, carried = FROM_MS, list[Readings](), BEGINNING
     window = Window(measured=measured, from_ms=at_ms)
     for i, (after_ms, values) in enumerate(ticks):
         at_ms += after_ms

@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.keeping.signer import LastRun, Signer, opening
 from evidence.bodies import Configuration, Gap, GapReason
-from evidence.judge import UNJUDGED
+from evidence.standing import BEGINNING
 from evidence.statement import open_statement
 from tests.world.box import BoxUnderTest, machine_settings
 
@@ -62,7 +62,7 @@ def test_the_gap_since_the_last_run_says_why(
     last = LastRun(boot=signer.boot if same_boot else bytes(16), clean=clean)
     with signer.spool.writing():
         signer.begin_stream(PRESS, settings, last, now_ms=5)
-        signer.spool.set_measured(PRESS, until_ms=100, carry=UNJUDGED, journal_after=0)
+        signer.spool.set_measured(PRESS, until_ms=100, carry=BEGINNING, journal_after=0)
         assert signer.begin_stream(PRESS, settings, last, now_ms=900) == 900
     assert last_of(box, PRESS) == Gap(from_ms=100, to_ms=900, reason=reason, lost=lost)
 

@@ -12,8 +12,9 @@ from edge_agent.keeping.rows import PACKED_ROWS, Rows, decode_row, encode_row
 from edge_agent.keeping.window import MINUTE_MS, Measured, Window
 from edge_agent.reading import Reading
 from evidence.bodies import Aggregate, Configuration, Failure, Keep, Readings
-from evidence.judge import UNJUDGED, Judged, RunState
+from evidence.judge import Judged, RunState
 from evidence.keys import SigningKey
+from evidence.standing import BEGINNING, Standing
 from evidence.statement import STATEMENT_LIMIT, ClockQuality, Moment, seal
 from tests.world.box import FRAME, judged_again, machine_settings
 
@@ -69,10 +70,10 @@ def chopped(
 ) -> list[Readings]:
     """The statements of this series: sealed after some readings; after some the process died and replayed its rows."""
     measured = Measured.from_settings(STREAM, machine_settings(keep=keep))
-    from_ms, carried, journal, bodies = FROM_MS, UNJUDGED, list[bytes](), list[Readings]()
+    from_ms, carried, journal, bodies = FROM_MS, BEGINNING, list[bytes](), list[Readings]()
     window = Window(measured=measured, from_ms=from_ms)
     for i, reading in enumerate(readings):
-        journal.append(window.add(reading, reading.at_ms)[0])
+        journal += window.add(reading, reading.at_ms)[0]
         if i in crash_after:
             window = Window(measured=measured, from_ms=from_ms, carried=carried)
             for row in journal:
@@ -254,13 +255,14 @@ def test_a_late_reading_counts_just_behind_the_last() -> None:
 
 
 def test_a_window_without_readings_says_that_nothing_is_known() -> None:
-    carried = Judged(
+    judged = Judged(
         state=RunState.RUNNING, wanted=RunState.RUNNING, wanted_since_ms=FROM_MS, good_until_ms=FROM_MS + 5000
     )
+    carried = Standing(judged=judged)
     window = Window(measured=Measured.from_settings(STREAM, machine_settings()), from_ms=FROM_MS, carried=carried)
     body, carry = window.seal(FROM_MS + 60_000)
     assert body.spans == [(FROM_MS, RunState.RUNNING), (FROM_MS + 5000, RunState.UNKNOWN)]
-    assert carry == UNJUDGED
+    assert carry == BEGINNING
     verified([body])
 
 
@@ -269,7 +271,7 @@ def test_power_in_kilowatts_is_judged_as_power() -> None:
     settings["points"][0] |= {"unit": "kW", "decimals": 3}
     window = Window(measured=Measured.from_settings(STREAM, settings), from_ms=FROM_MS)
     window.add(Reading(stream=STREAM, at_ms=FROM_MS, steady_ms=0, values=(1500, 1)), FROM_MS)
-    assert window.judged.state is RunState.RUNNING
+    assert window.judge.judged.state is RunState.RUNNING
 
 
 def test_the_last_raw_frame_is_kept_as_evidence() -> None:

@@ -22,9 +22,9 @@ from edge_agent.keeping.keeper import Keeper
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import Spool
 from edge_agent.reading import Frame, Reading
-from evidence.bodies import Body, Configuration, Failure, Gap, Keep, Readings
+from evidence.bodies import Body, Configuration, Event, Events, Failure, Gap, Keep, Readings
 from evidence.keys import SigningKey
-from evidence.recompute import Recount, Rejudged
+from evidence.recompute import Recomputed, Recount, Rejudged
 from evidence.statement import Statement, open_statement
 from tests.world.clock import TestClock
 
@@ -119,6 +119,9 @@ class Statements:
         """What a bank finds that judges the stream again."""
         return judged_again(self.bodies(stream))
 
+    def events(self, stream: str = "machine/press") -> list[Event]:
+        return [event for body in self.bodies(stream) if isinstance(body, Events) for event in body.events]
+
     def times(self, stream: str = "machine/press") -> list[int]:
         """Of every sample that is sealed."""
         return [at_ms for window in self.windows(stream) for at_ms in window.times_ms]
@@ -126,6 +129,13 @@ class Statements:
 
 def judged_again(bodies: Iterable[Body]) -> Rejudged:
     """What a bank finds that judges these bodies of one chain again."""
+    found = recounted(bodies).rejudged
+    assert found is not None, "nothing was judged"
+    return found
+
+
+def recounted(bodies: Iterable[Body]) -> Recomputed:
+    """What a bank works out from these bodies of one chain."""
     recount, config = Recount(), b""
     for n, body in enumerate(bodies):
         if isinstance(body, Configuration):
@@ -133,9 +143,9 @@ def judged_again(bodies: Iterable[Body]) -> Rejudged:
             recount.configure(body, config)
         elif isinstance(body, Readings):
             recount.readings(n, body, config=config, follows=True)
-    found = recount.result().rejudged
-    assert found is not None, "nothing was judged"
-    return found
+        elif isinstance(body, Events):
+            recount.events(n, body, follows=True)
+    return recount.result()
 
 
 @dataclass(kw_only=True)
@@ -171,7 +181,15 @@ class BoxUnderTest:
         self.spool.close()
         self.spool = None
 
-    def read(self, name: str, watts: float | None, *, failure: Failure | None = None, cycles: int = 1) -> Reading:
+    def read(
+        self,
+        name: str,
+        watts: float | None,
+        *,
+        failure: Failure | None = None,
+        cycles: int = 1,
+        events: tuple[Event, ...] = (),
+    ) -> Reading:
         """Deliver a reading of this instant; None failed."""
         stream = f"machine/{name}"
         points = len(self.settings[stream]["points"])
@@ -188,6 +206,7 @@ class BoxUnderTest:
             values=values,
             failure=failure,
             frames=(FRAME,) if watts is not None else (),
+            events=events,
             cycles=cycles,
         )
         self.keeper.deliver(reading)
