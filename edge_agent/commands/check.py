@@ -273,6 +273,7 @@ _ADVICE: Final = {
     Failure.REFUSED: "the device does not give {missing}; check the profile, or leave them out of `points`",
     Failure.NO_VALUE: "the device answers, but has no value for {missing}",
     Failure.BUSY: "the device says it is busy; ask again",
+    Failure.STRANGER: "{strange}; was it exchanged? `edge-agent identify --write` pins the one that is there now",
 }
 _CLOSED: Final = {
     "serial": "{line} cannot be opened; is the adapter plugged in, and has no other program the port open?",
@@ -287,6 +288,7 @@ def _advice(machine: Machine, exchange: Exchange) -> str:
     left = machine.profile.serial if serial else None
     named = zip(machine.points, exchange.values, strict=True)
     return words.format(
+        strange="; ".join(event.says for event in exchange.events),
         line=machine.bus.port,
         called=_called(machine),
         factory=f" (it leaves the factory at {left.baud} baud, 8{left.parity.value}{left.stopbits})" if left else "",

@@ -7,6 +7,7 @@ from edge_agent.config.sections import Bus, BusKind
 
 if TYPE_CHECKING:
     from edge_agent.drivers.driver import Driver
+    from edge_agent.drivers.identity import IdentifyingDriver
 
 DRIVERS: Final = {
     BusKind.MODBUS_TCP: "edge_agent.drivers.modbus_asking",
@@ -19,6 +20,17 @@ DRIVERS: Final = {
     BusKind.REPLAY: "edge_agent.drivers.replay",
     BusKind.GB26875_3: "edge_agent.drivers.fire",
 }
+
+
+IDENTIFYING: Final = frozenset(
+    (BusKind.MODBUS_TCP, BusKind.MODBUS_RTU, BusKind.DLT645_2007, BusKind.DLT645_1997, BusKind.DLT698_45)
+)
+"""Whose devices can be asked for their numbers."""
+
+
+def identifying_driver_of(bus: Bus) -> "IdentifyingDriver | None":
+    """The driver of a bus whose devices can be asked who they are; None where they cannot."""
+    return cast("IdentifyingDriver", import_module(DRIVERS[bus.kind])) if bus.kind in IDENTIFYING else None
 
 
 def driver_of(bus: Bus) -> "Driver":

@@ -11,6 +11,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from edge_agent.codecs.dlt645 import single_of
@@ -21,7 +22,9 @@ from edge_agent.config.profiles import Item
 from edge_agent.config.sections import Bus, BusKind, Machine
 from edge_agent.drivers import driver
 from edge_agent.drivers.dlt645_fetch import DATA_BYTES, Answer, fetch
-from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.dlt645_who import who
+from edge_agent.drivers.driver import Asker, Exchange
+from edge_agent.drivers.identity import Who, identified, wanted_of
 from edge_agent.drivers.serial_line import SerialLine
 from evidence.bodies import Failure
 
@@ -42,9 +45,15 @@ def line_of(bus: Bus) -> SerialLine:
     return SerialLine(bus.wire, bus.timeout_ms)
 
 
-def asker_of(machine: Machine, line: driver.Line) -> "Dlt645Asker":
+def asker_of(machine: Machine, line: driver.Line) -> Asker:
     """See Driver."""
-    return Dlt645Asker(machine, cast("SerialLine", line))
+    return identified(machine, Dlt645Asker(machine, cast("SerialLine", line)), who_of(machine, line))
+
+
+def who_of(machine: Machine, line: driver.Line) -> Who:
+    """See IdentifyingDriver."""
+    edition, address = edition_of(machine.bus), str(machine.unit)
+    return partial(who, cast("SerialLine", line), edition, address, wanted_of(machine.identity))
 
 
 def line_time_s(machine: Machine) -> float:

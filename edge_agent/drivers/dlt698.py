@@ -7,6 +7,7 @@
    for again after an hour; when it refuses all of them it is asked for all of them.
 """
 
+from functools import partial
 from typing import Final, cast
 
 from edge_agent.codecs.dlt698 import Server
@@ -15,8 +16,9 @@ from edge_agent.codecs.dlt698_values import value_of
 from edge_agent.config.points import Item
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.drivers import driver
-from edge_agent.drivers.dlt698_line import FRAME_BYTES, WAKING, Talk, service_numbers
-from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.dlt698_line import FRAME_BYTES, WAKING, Talk, service_numbers, who
+from edge_agent.drivers.driver import Asker, Exchange
+from edge_agent.drivers.identity import Who, identified, wanted_of
 from edge_agent.drivers.serial_line import SerialLine
 from evidence.bodies import Failure
 
@@ -37,9 +39,15 @@ def line_of(bus: Bus) -> SerialLine:
     return SerialLine(bus.wire, bus.timeout_ms)
 
 
-def asker_of(machine: Machine, line: driver.Line) -> "Dlt698Asker":
+def asker_of(machine: Machine, line: driver.Line) -> Asker:
     """See Driver."""
-    return Dlt698Asker(machine, cast("SerialLine", line))
+    return identified(machine, Dlt698Asker(machine, cast("SerialLine", line)), who_of(machine, line))
+
+
+def who_of(machine: Machine, line: driver.Line) -> Who:
+    """See IdentifyingDriver."""
+    server, wanted = Server(digits=str(machine.unit)), wanted_of(machine.identity)
+    return partial(who, cast("SerialLine", line), server, wanted)
 
 
 def line_time_s(machine: Machine) -> float:

@@ -6,7 +6,7 @@
    One that comes in link segments is not taken: segments want a confirmation, and here is nothing but GET.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -22,6 +22,8 @@ from edge_agent.codecs.dlt698_apdu import (
     read_response,
 )
 from edge_agent.codecs.errors import FrameError
+from edge_agent.config.sections import Identity
+from edge_agent.drivers.identity import Said, number_of
 from edge_agent.drivers.serial_line import SerialLine
 from edge_agent.reading import Frame
 from evidence.bodies import Failure
@@ -37,8 +39,7 @@ OBJECT_BYTES: Final = 48
 FRAME_BYTES: Final = 32
 """A frame without its objects, at most."""
 ADDRESS_OAD: Final = 0x40010200
-METER_NUMBER_OAD: Final = 0x40020200
-ASSET_NUMBER_OAD: Final = 0x41030200
+NUMBER_OADS: Final = {"meter_number": 0x40020200, "asset_number": 0x41030200}
 
 
 def service_numbers() -> Iterator[int]:
@@ -117,30 +118,21 @@ class Talk:
         return _Answer(raw, address, response) if fits else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who a meter says it is; None what it does not say."""
-
-    address: str
-    meter_number: str | None
-    asset_number: str | None
-
-
-def identity_of(line: SerialLine, server: Server = EVERYONE) -> Identity | Failure:
-    """Ask a meter who it is; by default the only one on the line, whose address is not known.
-
-    A Failure when it does not answer, be it only to one of the questions.
-    """
+def who(line: SerialLine, server: Server, wanted: Sequence[str]) -> Said:
+    """Ask a meter for the wanted ones of `meter_number` and `asset_number`; after one without an answer for none."""
     talk = Talk(line=line, server=server, piids=service_numbers())
-    for oad in (ADDRESS_OAD, METER_NUMBER_OAD, ASSET_NUMBER_OAD):
+    said: dict[str, str | None] = {}
+    failure: Failure | None = None
+    for what in wanted:
+        oad = NUMBER_OADS[what]
         if not talk.get((oad,)) and talk.failure is not None:
-            return talk.failure
-    assert talk.address is not None  # noqa: S101  # or there had been a failure
-    return Identity(
-        address=talk.address,
-        meter_number=_text(talk.results.get(METER_NUMBER_OAD)),
-        asset_number=_text(talk.results.get(ASSET_NUMBER_OAD)),
-    )
+            failure = failure or talk.failure
+            break
+        result = talk.results.get(oad)
+        said[what] = _number(result)
+        if said[what] is None:
+            failure = failure or (Failure.NO_VALUE if result and result.data else Failure.REFUSED)
+    return Said(Identity(**said), failure, tuple(talk.frames), talk.address is not None)
 
 
 class _Answer(NamedTuple):
@@ -151,12 +143,12 @@ class _Answer(NamedTuple):
     response: GetResponse | None
 
 
-def _text(result: Result | None) -> str | None:
+def _number(result: Result | None) -> str | None:
     match result.data.value if result and result.data else None:
         case bytes() as octets:
-            return octets.hex().upper() or None
+            return number_of(octets.hex().upper())
         case str() as text:
-            return text.strip("\0 ") or None
+            return number_of(text)
         case _:
             return None
 

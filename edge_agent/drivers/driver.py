@@ -4,11 +4,14 @@ A driver is a module with the three functions of `Driver`; `drivers.driver_of` p
 or fails to say, is a value here, never an exception.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.reading import Frame
 from evidence.bodies import Event, Failure
+
+NOW_MS: Final = 0
+"""As an event's `at_ms`: the instant of the reading that brings it."""
 
 
 class Exchange(NamedTuple):
@@ -27,7 +30,7 @@ class Exchange(NamedTuple):
     again: bool = False
     """Whether asking once more would tell more, since the device refused a part of this one."""
     events: tuple[Event, ...] = ()
-    """What the device reported by itself, in the order of time."""
+    """What the device reported by itself, and who it turned out to be, in the order of time."""
 
 
 class Line(Protocol):

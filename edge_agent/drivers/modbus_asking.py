@@ -9,21 +9,24 @@
    at last every hour.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from edge_agent.config.profiles import registers_of
-from edge_agent.config.sections import Machine, SerialPort
+from edge_agent.config.sections import Identity, Machine, SerialPort
 from edge_agent.drivers import driver
-from edge_agent.drivers.driver import Exchange
-from edge_agent.drivers.modbus import ILLEGAL_ADDRESS, Answer, Line, line_of, question
+from edge_agent.drivers.driver import Asker, Exchange
+from edge_agent.drivers.identity import Said, Who, identified, number_of
+from edge_agent.drivers.modbus import ILLEGAL_ADDRESS, Answer, Line, Question, line_of, question
 from edge_agent.drivers.modbus_plan import Block, Plan, plan_of, without
-from edge_agent.drivers.modbus_values import decoder_of
+from edge_agent.drivers.modbus_values import Decoder, decoder_of
 from evidence.bodies import Failure
 
 if TYPE_CHECKING:
     from edge_agent.reading import Frame
 
-__all__ = ["ModbusAsker", "asker_of", "line_of", "line_time_s"]
+__all__ = ["ModbusAsker", "asker_of", "line_of", "line_time_s", "who_of"]
 
 FIRST_ANEW_MS: Final = 60_000
 LONGEST_ANEW_MS: Final = 3_600_000
@@ -32,15 +35,44 @@ PART_AGAIN_MS: Final = 60_000
 """A device that refused everything is not parted again for so long."""
 
 
+_Step = tuple[Block, Question, Decoder]
+
 RTU_BYTES: Final = 8 + 5 + 4
 """A request, an answer without its values, and 3.5 characters of silence, rounded up."""
 TURNAROUND_S: Final = 0.010
 """How long a unit takes to begin, as a rule."""
 
 
-def asker_of(machine: Machine, line: driver.Line) -> "ModbusAsker":
+def asker_of(machine: Machine, line: driver.Line) -> Asker:
     """See Driver."""
-    return ModbusAsker(machine, cast("Line", line))
+    return identified(machine, ModbusAsker(machine, cast("Line", line)), who_of(machine, line))
+
+
+def who_of(machine: Machine, line: driver.Line) -> Who:
+    """See IdentifyingDriver."""
+    points, bus, unit = machine.profile.identity, machine.bus, cast("int", machine.unit)
+    plan = plan_of(points, machine.profile.limits)
+    steps = [(block, question(bus, unit, block), decoder_of(plan, block)) for block in plan.blocks]
+    return partial(_who, cast("Line", line), steps, len(points))
+
+
+def _who(line: Line, steps: Sequence[_Step], parts: int) -> Said:
+    """The number is whole or not said; of several points it is theirs joined."""
+    values: list[int | None] = [None] * parts
+    frames: list[Frame] = []
+    failure: Failure | None = None
+    heard = False
+    for block, what, decode in steps:
+        answer = line.ask(what)
+        frames.append(answer.frame)
+        heard = heard or isinstance(answer, Answer) or answer.exception is not None
+        if not isinstance(answer, Answer):
+            failure = answer.failure
+            break
+        for place, value in zip(block.points, decode(answer.values), strict=True):
+            values[place] = value
+    whole = None if None in values else number_of("-".join(map(str, values)))
+    return Said(Identity(meter_number=whole), failure or (None if whole else Failure.NO_VALUE), tuple(frames), heard)
 
 
 def line_time_s(machine: Machine) -> float:

@@ -15,9 +15,8 @@ from edge_agent.config.profiles import Profile, Protocol, known_profiles, load_p
 from edge_agent.config.schema import ConfigurationError
 from edge_agent.config.sections import Bus, BusKind, SerialPort, TcpPort
 from edge_agent.drivers import dlt645, dlt645_fetch, driver_of
-from edge_agent.drivers.dlt645 import Dlt645Asker
 from edge_agent.drivers.dlt645_fetch import FRAMES_LIMIT, Answer, NoAnswer, fetch, fetch_address
-from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.driver import Asker, Exchange
 from edge_agent.drivers.serial_line import SerialLine
 from evidence.bodies import Failure
 from tests.world.dlt645_frames import bcd
@@ -74,7 +73,7 @@ def opened(bus: Bus) -> Iterator[SerialLine]:
         line.close()
 
 
-def ask(asker: Dlt645Asker, now_ms: int = 0) -> Exchange:
+def ask(asker: Asker, now_ms: int = 0) -> Exchange:
     return asker.ask(now_ms)
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.codecs.dlt698 import Server, describe
+from edge_agent.codecs.dlt698 import EVERYONE, Server, describe
 from edge_agent.config.load import Bus, Keep, Machine, Parity
 from edge_agent.config.profiles import OURS, Item, PointKind, load_profile
-from edge_agent.config.sections import BusKind, SerialPort, TcpPort
+from edge_agent.config.sections import BusKind, Identity, SerialPort, TcpPort
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.dlt698 import ANEW_MS, OBJECTS_LIMIT, Dlt698Asker, asker_of, line_of, line_time_s
-from edge_agent.drivers.dlt698_line import BLOCKS_LIMIT, Identity, identity_of
+from edge_agent.drivers.dlt698_line import BLOCKS_LIMIT, who
 from edge_agent.drivers.driver import Exchange
 from edge_agent.drivers.serial_line import SerialLine
 from evidence.bodies import Failure
@@ -331,23 +331,31 @@ def test_a_profile_of_one_s_own_may_name_any_object(meter: Meter698, tmp_path: P
     assert machine.points[0].kind is PointKind.COUNTER
 
 
-def test_the_only_meter_on_a_line_says_who_it_is_without_being_known(asked: Asked) -> None:
-    said = identity_of(asked.line)
-    known = Identity(address=ADDRESS, meter_number="112233445566", asset_number="SGCM001" + "0" * 25)
-    assert said == known
-    assert identity_of(asked.line, Server(digits=ADDRESS)) == known
-    del asked.meter.objects[0x41030200]
+BOTH = ("meter_number", "asset_number")
+
+
+def test_a_meter_says_who_it_is_known_or_not(asked: Asked) -> None:
+    known = Identity(meter_number="112233445566", asset_number="SGCM001" + "0" * 25)
+    for server in (EVERYONE, Server(digits=ADDRESS)):
+        said = who(asked.line, server, BOTH)
+        assert (said.identity, said.failure, said.heard, len(said.frames)) == (known, None, True, 2)
+    assert who(asked.line, EVERYONE, BOTH[1:]).identity == Identity(asset_number=known.asset_number)
     asked.meter.objects[0x40020200] = b"\x09\x00"
-    assert identity_of(asked.line) == Identity(address=ADDRESS, meter_number=None, asset_number=None)
+    said = who(asked.line, EVERYONE, BOTH)
+    assert (said.identity, said.failure) == (Identity(asset_number=known.asset_number), Failure.NO_VALUE)
+    del asked.meter.objects[0x41030200]
+    said = who(asked.line, EVERYONE, BOTH[1:])
+    assert (said.identity, said.failure, said.heard) == (Identity(), Failure.REFUSED, True)
 
 
 def test_a_line_without_a_meter_says_nothing_about_it(asked: Asked) -> None:
     asked.meter.fault = Fault698.DEAD
-    assert identity_of(asked.line) is Failure.SILENT
+    said = who(asked.line, EVERYONE, BOTH)
+    assert (said.identity, said.failure, said.heard, len(said.frames)) == (Identity(), Failure.SILENT, False, 1)
     asked.meter.fault = Fault698.NONE
-    assert identity_of(asked.line, Server(digits="000000000009")) is Failure.SILENT
+    assert who(asked.line, Server(digits="000000000009"), BOTH).failure is Failure.SILENT
     asked.line.close()
-    assert identity_of(asked.line) is Failure.LINE_DOWN
+    assert who(asked.line, EVERYONE, BOTH).failure is Failure.LINE_DOWN
 
 
 def test_a_meter_whose_blocks_make_no_sense_is_asked_one_by_one(asked: Asked) -> None:
