@@ -143,8 +143,8 @@ class DigitalLine:
         self._port, self._open_chip = port, open_chip
         self._chip: Chip | None = None
         self._requests: list[Request] = []
-        self.times_opened = 0
-        """A request belongs to one opening."""
+        self.opening = 0
+        """A request belongs to one opening, and is void after it."""
 
     def open(self) -> Failure | None:
         """See Line."""
@@ -153,11 +153,11 @@ class DigitalLine:
                 self._chip = self._open_chip(self._port.chip)
             except OSError:
                 return Failure.LINE_DOWN
-            self.times_opened += 1
         return None
 
     def close(self) -> None:
         """See Line. Gives all lines back."""
+        self.opening += 1
         for request in self._requests:
             with suppress(OSError):
                 request.release()
@@ -212,8 +212,8 @@ class DigitalAsker:
 
     def _ask(self, one: "_Input", now_ms: int) -> "_Told | None":
         """None when the line is refused; OSError when the chip is gone."""
-        if one.opening != self._line.times_opened:
-            one.begin(self._line.times_opened)
+        if one.opening != self._line.opening:
+            one.begin(self._line.opening)
         if one.request is None:
             if now_ms < one.again_ms:
                 return None

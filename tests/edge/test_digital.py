@@ -227,6 +227,7 @@ def test_a_chip_that_is_pulled_out_is_a_line_that_is_down_and_the_gap_is_told_on
     exchange = here.ask()
     assert (exchange.values, exchange.failure, exchange.heard) == ((None, None), Failure.LINE_DOWN, False)
     assert here.line.open() is Failure.LINE_DOWN
+    assert here.asker.ask(0).failure is Failure.LINE_DOWN
     here.chip.is_there = True
     here.chip[S0].pulses(100)
     exchange = here.ask()

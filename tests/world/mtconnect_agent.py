@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from types import TracebackType
 from typing import NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 
@@ -80,6 +80,10 @@ class Agent:
     uuid: str = "M8010N9172N:1.2"
     items: tuple[DataItem, ...] = MILL
     buffer: int = 64
+    page: int = 1000
+    """Observations of one sample, at most."""
+    chatters: int = 0
+    """Observations of the first data item that are new at every request."""
     has_error_status: bool = True
     """Whether a refusal is 404, not 200 as with old agents."""
     fault: Fault = Fault.NONE
@@ -141,8 +145,10 @@ class Agent:
     def document(self, target: str) -> tuple[int, bytes]:
         """(status, body) of a request."""
         parts = urlsplit(target)
-        path = [part for part in parts.path.split("/") if part]
+        path = [unquote(part) for part in parts.path.split("/") if part]
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        for _ in range(self.chatters):
+            self.say(self.items[0].id, "AVAILABLE")
         with self._lock:
             if not path or path[-1] not in {"current", "sample"}:
                 return self._refusal("INVALID_URI", f"{parts.path} is not known")
@@ -154,7 +160,7 @@ class Agent:
             start, count = int(asked["from"]), int(asked.get("count", "100"))
             if not self._buffer[0].sequence <= start <= self._sequence + 1:
                 return self._refusal("OUT_OF_RANGE", f"'from' must be in {self._buffer[0].sequence}…{self._sequence}")
-            seen = [one for one in self._buffer if one.sequence >= start][:count]
+            seen = [one for one in self._buffer if one.sequence >= start][: min(count, self.page)]
             return 200, self._streams(seen, seen[-1].sequence + 1 if seen else start)
 
     def _streams(self, seen: Iterable[Observed], following: int) -> bytes:
@@ -211,7 +217,7 @@ class Agent:
         try:
             while await self._serve(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self._alive.discard(writer)
