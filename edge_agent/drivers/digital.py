@@ -23,12 +23,11 @@ from typing import Final, NamedTuple, Protocol, cast
 import gpiod
 from gpiod.line import Bias, Direction, Edge
 
-from edge_agent.clock import SystemClock
 from edge_agent.config import points
 from edge_agent.config.points import Input, PointKind
 from edge_agent.config.sections import Bus, ChipPort, Machine, lined
 from edge_agent.drivers import driver
-from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.driver import NOW_MS, Exchange
 from edge_agent.reading import Frame
 from evidence.bodies import Event, EventKind, Failure, Phase
 
@@ -180,7 +179,7 @@ class DigitalAsker:
     """The inputs of one machine. Losing it loses its counts, which then begin at 0: a reset."""
 
     def __init__(self, machine: Machine, line: DigitalLine) -> None:
-        self._line, self._utc_ms = line, SystemClock().utc_ms
+        self._line = line
         self._bus = machine.bus.name
         self._inputs = [_Input(point, lined(point, machine)) for point in machine.points if isinstance(point, Input)]
 
@@ -226,7 +225,7 @@ class DigitalAsker:
                 level = logging.DEBUG if one.is_told else logging.WARNING
                 _log.log(level, "line refused bus=%s line=%s why=%s", self._bus, one.line, wrong)
                 return None
-        return one.read(one.request, self._utc_ms)
+        return one.read(one.request)
 
 
 class _Told(NamedTuple):
@@ -260,7 +259,7 @@ class _Input:
         self.opening, self.request, self.again_ms, self._number = opening, None, 0, 0
         self._is_unwatched = self._was_requested
 
-    def read(self, request: Request, utc_ms: Callable[[], int]) -> _Told:
+    def read(self, request: Request) -> _Told:
         """The line's value now."""
         self._was_requested, self.is_told = True, False
         level = 1 if request.get_value(self.line) else 0
@@ -271,7 +270,7 @@ class _Input:
         if edges:
             self._number = edges[-1].line_seqno
         self._pulses += came
-        events = tuple(self._losses(came - len(edges), utc_ms()))
+        events = tuple(self._losses(came - len(edges)))
         times = ",".join(str(edge.timestamp_ns) for edge in edges[-TIMES_SHOWN:])
         answer = f"level={level} pulses={self._pulses} at={times}".encode()
         return _Told(self._value(), (f"line {self.line}".encode(), answer), events)
@@ -280,22 +279,22 @@ class _Input:
         value = round(self._pulses * self.point.pulse * 10**self.point.decimals)
         return value if value < VALUE_LIMIT else None
 
-    def _losses(self, untimed: int, at_ms: int) -> Iterable[Event]:
+    def _losses(self, untimed: int) -> Iterable[Event]:
         if self._is_unwatched:
             self._is_unwatched = False
             says = "the chip was gone; pulses in that time are not counted"
-            yield self._loss(at_ms, Phase.NOTED, None, says)
+            yield self._loss(Phase.NOTED, None, says)
         if untimed:
             if not self._untimed:
                 says = "pulses came faster than they are kept; they are counted, but their times are lost"
-                yield self._loss(at_ms, Phase.RAISED, untimed, says)
+                yield self._loss(Phase.RAISED, untimed, says)
             self._untimed += untimed
         elif self._untimed:
-            yield self._loss(at_ms, Phase.CLEARED, self._untimed, "the times of so many pulses were lost in all")
+            yield self._loss(Phase.CLEARED, self._untimed, "the times of so many pulses were lost in all")
             self._untimed = 0
 
-    def _loss(self, at_ms: int, phase: Phase, value: int | None, says: str) -> Event:
-        return Event(at_ms=at_ms, event=EventKind.LOSS, phase=phase, subject=self.point.name, value=value, says=says)
+    def _loss(self, phase: Phase, value: int | None, says: str) -> Event:
+        return Event(at_ms=NOW_MS, event=EventKind.LOSS, phase=phase, subject=self.point.name, value=value, says=says)
 
 
 def _taken(request: Request) -> list[EdgeSeen]:
