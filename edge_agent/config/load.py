@@ -214,7 +214,8 @@ class _Builder:
         reader = self._reader
         bus = self._bus_of(where, table, buses)
         protocol = (bus.kind.protocol if bus else None) or Protocol.MODBUS
-        keys = (*MACHINE, ADDRESSES[protocol], *MACHINE_ALSO.get(protocol, ()))
+        also = () if bus and bus.kind is BusKind.REPLAY else MACHINE_ALSO.get(protocol, ())
+        keys = (*MACHINE, ADDRESSES[protocol], *also)
         values = reader.section(table, keys, where, also=(*JUDGED_BY, "point"))
         profile = None if values is None else self._profile(where, values, table, protocol, profiles)
         if values is None or bus is None or profile is None:

@@ -399,6 +399,7 @@ MACHINE_ALSO: Final = {
     Protocol.DLT645_2007: (METER_NUMBER, ASSET_NUMBER),
     Protocol.DLT645_1997: (METER_NUMBER, ASSET_NUMBER),
     Protocol.DLT698_45: (METER_NUMBER, ASSET_NUMBER),
+    Protocol.MTCONNECT: (METER_NUMBER,),
 }
 """Further keys of a machine that speaks this."""
 MACHINE: Final = (

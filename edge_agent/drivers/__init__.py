@@ -23,7 +23,10 @@ DRIVERS: Final = {
 
 
 IDENTIFYING: Final = frozenset(
-    (BusKind.MODBUS_TCP, BusKind.MODBUS_RTU, BusKind.DLT645_2007, BusKind.DLT645_1997, BusKind.DLT698_45)
+    (
+        *(BusKind.MODBUS_TCP, BusKind.MODBUS_RTU, BusKind.DLT645_2007, BusKind.DLT645_1997, BusKind.DLT698_45),
+        BusKind.MTCONNECT,
+    )
 )
 """Whose devices can be asked for their numbers."""
 

@@ -12,9 +12,9 @@ The raw frames are the header of the last answer and the newest observation of e
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final, cast
 
-from edge_agent.clock import SystemClock
 from edge_agent.codecs.errors import FrameError
 from edge_agent.codecs.mtconnect import (
     COUNT_LIMIT,
@@ -29,9 +29,10 @@ from edge_agent.codecs.mtconnect import (
     sample,
 )
 from edge_agent.config.points import DataItem, PointKind
-from edge_agent.config.sections import AgentPort, Bus, Machine
+from edge_agent.config.sections import AgentPort, Bus, Identity, Machine
 from edge_agent.drivers import driver
-from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.driver import NOW_MS, Asker, Exchange
+from edge_agent.drivers.identity import Said, Who, identified, number_of
 from edge_agent.drivers.mtconnect_line import AgentLine
 from edge_agent.drivers.mtconnect_values import VALUE_LIMIT, active, found_in, passed, value_of
 from edge_agent.reading import Frame
@@ -61,9 +62,25 @@ def line_of(bus: Bus) -> AgentLine:
     return AgentLine(cast("AgentPort", bus.port), bus.timeout_ms)
 
 
-def asker_of(machine: Machine, line: driver.Line) -> "MtconnectAsker":
+def asker_of(machine: Machine, line: driver.Line) -> Asker:
     """See Driver."""
-    return MtconnectAsker(machine, cast("AgentLine", line))
+    return identified(machine, MtconnectAsker(machine, cast("AgentLine", line)), who_of(machine, line))
+
+
+def who_of(machine: Machine, line: driver.Line) -> Who:
+    """See IdentifyingDriver. A device's number is its uuid."""
+    agent = cast("AgentLine", line)
+    return partial(_who, agent, current(_device_of(machine, agent)))
+
+
+def _who(line: AgentLine, target: str) -> Said:
+    try:
+        streams, frame = _answered(line, target)
+    except _NoAnswerError as wrong:
+        return Said(Identity(), wrong.failure, (wrong.frame,), wrong.heard)
+    devices = {one.device for one in streams.observations}
+    number = number_of(devices.pop()) if len(devices) == 1 else None
+    return Said(Identity(meter_number=number), None if number else Failure.NO_VALUE, (frame,), heard=True)
 
 
 def line_time_s(machine: Machine) -> float:
@@ -80,14 +97,42 @@ class _NoAnswerError(Exception):
         self.failure, self.frame, self.code, self.heard = failure, frame, code, heard
 
 
+def _device_of(machine: Machine, line: AgentLine) -> str:
+    return f"{line.port.path}/{machine.unit}".strip("/")
+
+
+def _answered(line: AgentLine, target: str) -> tuple[Streams, Frame]:
+    """The agent's observations, and the question with the answer's beginning. Raises _NoAnswerError."""
+    question = f"GET {target}".encode()[:FRAME_LIMIT]
+    reply = line.get(target)
+    if reply.failure is not None:
+        raise _NoAnswerError(reply.failure, (question, b""))
+    frame = (question, reply.body[:FRAME_LIMIT])
+    try:
+        document = parse(reply.body)
+    except FrameError as wrong:
+        if reply.status != OK:
+            failure = Failure.BUSY if reply.status == UNAVAILABLE else Failure.REFUSED
+            raise _NoAnswerError(failure, frame, heard=True) from wrong
+        _log.debug("no answer of an agent line=%s why=%s", line.port, wrong)
+        line.close()
+        raise _NoAnswerError(Failure.GARBLED, frame) from wrong
+    if isinstance(document, Refused):
+        code, text = document.errors[0]
+        _log.debug("refused by the agent line=%s code=%s text=%s", line.port, code, text)
+        raise _NoAnswerError(Failure.REFUSED, frame, code, heard=True)
+    if reply.status != OK:
+        raise _NoAnswerError(Failure.REFUSED, frame, heard=True)
+    return document, frame
+
+
 class MtconnectAsker:
     """How one machine's agent is asked. Losing it costs the states since the last asking."""
 
     def __init__(self, machine: Machine, line: AgentLine) -> None:
-        self._line, self._utc_ms = line, SystemClock().utc_ms
+        self._line = line
         self._points = tuple(point for point in machine.points if isinstance(point, DataItem))
-        self._device = f"{line.port.path}/{machine.unit}".strip("/")
-        self._stream = machine.stream
+        self._device = _device_of(machine, line)
         self._header: Header | None = None
         """Of the last good answer."""
         self._written_ms = 0
@@ -177,30 +222,11 @@ class MtconnectAsker:
 
     def _get(self, target: str, now_ms: int) -> Streams:
         """The agent's answer. Raises _NoAnswerError."""
-        question = f"GET {target}".encode()[:FRAME_LIMIT]
-        reply = self._line.get(target)
-        if reply.failure is not None:
-            raise _NoAnswerError(reply.failure, (question, b""))
-        frame = (question, reply.body[:FRAME_LIMIT])
-        try:
-            document = parse(reply.body)
-        except FrameError as wrong:
-            failure = Failure.BUSY if reply.status == UNAVAILABLE else Failure.REFUSED
-            if reply.status == OK:
-                _log.debug("no answer of an agent stream=%s why=%s", self._stream, wrong)
-                self._line.close()
-                failure = Failure.GARBLED
-            raise _NoAnswerError(failure, frame, heard=reply.status != OK) from wrong
-        if isinstance(document, Streams) and reply.status != OK:
-            raise _NoAnswerError(Failure.REFUSED, frame, heard=True)
-        if isinstance(document, Refused):
-            code, text = document.errors[0]
-            _log.debug("refused by the agent stream=%s code=%s text=%s", self._stream, code, text)
-            raise _NoAnswerError(Failure.REFUSED, frame, code, heard=True)
-        if self._is_frozen(document.header, now_ms):
+        streams, frame = _answered(self._line, target)
+        if self._is_frozen(streams.header, now_ms):
             raise _NoAnswerError(Failure.GARBLED, frame)
-        self._accept(document, target)
-        return document
+        self._accept(streams, target)
+        return streams
 
     def _is_frozen(self, header: Header, now_ms: int) -> bool:
         if self._header is None or header.created != self._header.created:
@@ -223,7 +249,7 @@ class MtconnectAsker:
         value, reference = (each if each is not None and each < VALUE_LIMIT else None for each in (value, reference))
         self._events.append(
             Event(
-                at_ms=self._utc_ms(),
+                at_ms=NOW_MS,
                 event=kind,
                 phase=Phase.NOTED,
                 subject=subject,

@@ -16,10 +16,11 @@ from edge_agent.codecs.mtconnect import Category, Observation
 from edge_agent.config.load import Bus, ConfigurationError, Keep, Machine, load
 from edge_agent.config.points import DataItem, Point, PointKind
 from edge_agent.config.profiles import OURS, load_profile
-from edge_agent.config.sections import AgentPort, BusKind
+from edge_agent.config.sections import AgentPort, BusKind, Identity
 from edge_agent.config.settings import settings_of
 from edge_agent.drivers import driver_of, mtconnect, mtconnect_line, mtconnect_values
 from edge_agent.drivers.driver import Exchange
+from edge_agent.drivers.identity import AGAIN_MS
 from edge_agent.drivers.mtconnect import (
     EVENTS_A_MINUTE,
     FRAMES_LIMIT,
@@ -129,6 +130,28 @@ def told(exchange: Exchange) -> list[tuple[EventKind, str, int | None, int | Non
         Events.from_value(Events(events=list(exchange.events)).to_value())
     assert all(event.phase is Phase.NOTED for event in exchange.events)
     return [(event.event, event.subject, event.value, event.reference) for event in exchange.events]
+
+
+# Which device it is
+
+
+def test_a_device_with_another_uuid_is_a_stranger_whose_readings_are_no_data(agent: Agent) -> None:
+    running(agent)
+    bus = bus_of(agent, path="")
+    machine = replace(machine_of(bus, [EXECUTION]), identity=Identity(meter_number=agent.uuid))
+    line = line_of(bus)
+    asker = asker_of(machine, line)
+    assert line.open() is None
+    assert asker.ask(1_000).values == (1,)
+    agent.uuid = "another"
+    exchange = asker.ask(2 * AGAIN_MS)
+    assert (exchange.values, exchange.failure) == ((None,), Failure.STRANGER)
+    assert [(event.event, event.phase) for event in exchange.events] == [(EventKind.IDENTITY, Phase.RAISED)]
+    who = mtconnect.who_of(machine, line)
+    assert who().identity == Identity(meter_number="another")
+    agent.fault = Fault.BUSY
+    assert who().failure is Failure.BUSY
+    line.close()
 
 
 # What an agent says
