@@ -13,7 +13,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from cloud_sync.reports import HOUR_MS, RunningHours, Span, State
+from cloud_sync.reports import HOUR_MS, Span, State
+from evidence.hours import Hours
 
 HEIGHT: Final = 24
 """Units of height of a bar; its width is given, and the page stretches it."""
@@ -90,7 +91,7 @@ def bar_to_touch(filled: Sequence[Span], frame: Frame, say: Callable[[Span], str
     return _svg(frame.width, HEIGHT, "".join(paths) + '<use href="#grid"/>' + touch)
 
 
-def columns(days: Iterable[RunningHours | None]) -> Markup:
+def columns(days: Iterable[Hours | None]) -> Markup:
     """One column a day: running from the base, idle on it, unknown hours hatched from the top; None stays empty."""
     run = idle = base = unknown = ""
     count = 0

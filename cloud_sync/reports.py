@@ -3,7 +3,8 @@
 The rules (DESIGN.md, section 5), in order:
 1. A window is filled completely: what no span speaks for is UNKNOWN, and so is what two statements disagree about.
 2. Running hours lie between low = running and up = running + unknown.
-3. Normalised = running / observed x window, and only where coverage = observed / window is at least 0.9.
+3. Normalised = running / observed x window, and only where coverage = observed / window is at least 0.9
+   (evidence.hours, as the bank has it).
 4. A mean over machine-days uses only days with that coverage, and always says how many of how many.
 """
 
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from evidence.hours import Hours
+
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
-COVERAGE_NEEDED: Final = 0.9
-"""Share of a window that must have been observed before hours are normalised."""
 AWAITED_MS: Final = 10 * 60_000
 """Two sealing intervals: what is younger than this is still on its way, and not yet missing."""
 
@@ -55,49 +56,6 @@ class Span:
     def length_ms(self) -> int:
         """How long it lasted."""
         return self.to_ms - self.from_ms
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningHours:
-    """What is known about one window; all in milliseconds, and the four states add up to the window."""
-
-    running_ms: int
-    idle_ms: int
-    stopped_ms: int
-    unknown_ms: int
-    """Not observed, or contested."""
-
-    @property
-    def window_ms(self) -> int:
-        """The whole window."""
-        return self.observed_ms + self.unknown_ms
-
-    @property
-    def observed_ms(self) -> int:
-        """What was measured, by one undisputed statement."""
-        return self.running_ms + self.idle_ms + self.stopped_ms
-
-    @property
-    def coverage(self) -> float:
-        """Observed share of the window, 0 to 1; an empty window has none."""
-        return self.observed_ms / self.window_ms if self.window_ms else 0.0
-
-    @property
-    def low_ms(self) -> int:
-        """The machine ran at least this long."""
-        return self.running_ms
-
-    @property
-    def up_ms(self) -> int:
-        """The machine ran at most this long."""
-        return self.running_ms + self.unknown_ms
-
-    @property
-    def normalised_ms(self) -> int | None:
-        """Running time scaled to the whole window; None where coverage is too low to say."""
-        if not self.window_ms or self.coverage < COVERAGE_NEEDED:
-            return None
-        return self.running_ms * self.window_ms // self.observed_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +101,12 @@ def timeline(spans: Iterable[Span], from_ms: int, to_ms: int) -> tuple[Span, ...
     return tuple(found)
 
 
-def hours_over(spans: Iterable[Span], from_ms: int, to_ms: int) -> RunningHours:
+def hours_over(spans: Iterable[Span], from_ms: int, to_ms: int) -> Hours:
     """Running hours and their bounds over the window from_ms to to_ms."""
     return hours_between(spans, (from_ms, max(from_ms, to_ms)))[0]
 
 
-def hours_between(spans: Iterable[Span], edges_ms: Sequence[int]) -> tuple[RunningHours, ...]:
+def hours_between(spans: Iterable[Span], edges_ms: Sequence[int]) -> tuple[Hours, ...]:
     """Running hours of each window between two neighbouring edges (in time order), in one pass."""
     sums = [[0] * len(State) for _ in edges_ms[1:]]
     window = 0
@@ -161,7 +119,7 @@ def hours_between(spans: Iterable[Span], edges_ms: Sequence[int]) -> tuple[Runni
             sums[window][span.state] += until_ms - at_ms
             at_ms = until_ms
     return tuple(
-        RunningHours(
+        Hours(
             running_ms=of[State.RUNNING],
             idle_ms=of[State.IDLE],
             stopped_ms=of[State.STOPPED],
@@ -171,9 +129,9 @@ def hours_between(spans: Iterable[Span], edges_ms: Sequence[int]) -> tuple[Runni
     )
 
 
-def mean_daily(days: Iterable[RunningHours]) -> MeanHours:
+def mean_daily(days: Iterable[Hours]) -> MeanHours:
     """Mean of the normalised hours of those machine-days that have any."""
-    every = [day.normalised_ms for day in days]
+    every = [day.norm_ms for day in days]
     used = [ms for ms in every if ms is not None]
     return MeanHours(mean_ms=sum(used) // len(used) if used else None, used=len(used), total=len(every))
 

@@ -249,13 +249,13 @@ class Voice:
         """When a calendar day begins."""
         return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp()) * 1000
 
-    def share(self, share: float) -> str:
+    def share(self, permille: int) -> str:
         """96 %; 100 % only when nothing is missing."""
-        return f"{int(share * 100 + 1e-9)} %"
+        return f"{permille // 10} %"
 
-    def coverage(self, share: float) -> str:
+    def coverage(self, permille: int) -> str:
         """Coverage 96 %."""
-        return self("coverage_is", share=self.share(share))
+        return self("coverage_is", share=self.share(permille))
 
     @property
     def _at(self) -> int:

@@ -14,6 +14,7 @@ from evidence.cycles import CycleCounter, Cycles, pulses_of
 from evidence.energy import Counter, Energy, counters_of, power_of
 from evidence.errors import MalformedError
 from evidence.events_again import EventsJudged, RejudgeEvents
+from evidence.hours import HoursBetween
 from evidence.judge import Fusion, IntervalMax, Rule, RunState, Threshold
 from evidence.minutes import minutes_by_mean
 from evidence.rejudge import Rejudge
@@ -27,56 +28,6 @@ NAMED_LIMIT: Final = 50
 """Contradictions, mismatches and the like that are named one by one, at most; all are counted."""
 COUNTERS_LIMIT: Final = 64
 """Energy counters of one stream that are followed, at most."""
-NORM_COVERAGE_PERMILLE: Final = 900
-"""RH_norm is shown from this coverage on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hours:
-    """A machine's time by its signed states, in milliseconds; time that no statement speaks of is unknown."""
-
-    from_ms: int
-    to_ms: int
-    running_ms: int
-    idle_ms: int
-    stopped_ms: int
-
-    @property
-    def window_ms(self) -> int:
-        """W: from the first window's begin to the last one's end."""
-        return self.to_ms - self.from_ms
-
-    @property
-    def observed_ms(self) -> int:
-        """Time of a known state."""
-        return self.running_ms + self.idle_ms + self.stopped_ms
-
-    @property
-    def unknown_ms(self) -> int:
-        """Time that was not observed; never taken for stopped."""
-        return self.window_ms - self.observed_ms
-
-    @property
-    def coverage_permille(self) -> int:
-        """Observed / W, rounded down."""
-        return self.observed_ms * 1000 // self.window_ms if self.window_ms else 0
-
-    @property
-    def low_ms(self) -> int:
-        """RH_low: what ran for certain."""
-        return self.running_ms
-
-    @property
-    def up_ms(self) -> int:
-        """RH_up: as if everything unknown had run."""
-        return self.running_ms + self.unknown_ms
-
-    @property
-    def norm_ms(self) -> int | None:
-        """RH_norm: running / observed x W; None where coverage is below 90 %."""
-        if not self.observed_ms or self.coverage_permille < NORM_COVERAGE_PERMILLE:
-            return None
-        return self.running_ms * self.window_ms // self.observed_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +67,9 @@ class Counted:
 class Recomputed:
     """Everything that one stream's facts add up to."""
 
-    hours: Hours | None
+    hours: HoursBetween | None
     """None for a stream in which nothing is judged."""
-    days: tuple[tuple[int, Hours], ...]
+    days: tuple[tuple[int, HoursBetween], ...]
     """(Shanghai midnight in UTC ms, that day's part of `hours`), rising."""
     rejudged: Rejudged | None
     energy: tuple[Energy, ...]
@@ -305,7 +256,7 @@ class Recount:
             self._days.setdefault(day, [0, 0, 0, 0])[state] += end_ms - from_ms
             from_ms = end_ms
 
-    def _by_day(self, from_ms: int) -> Iterable[tuple[int, Hours]]:
+    def _by_day(self, from_ms: int) -> Iterable[tuple[int, HoursBetween]]:
         for day, states in sorted(self._days.items()):
             midnight_ms = day * DAY_MS - SHANGHAI_MS
             yield midnight_ms, _hours(max(from_ms, midnight_ms), min(self._to_ms, midnight_ms + DAY_MS), states)
@@ -390,13 +341,16 @@ class _Gate:
         )
 
 
-def _hours(from_ms: int, to_ms: int, states: list[int]) -> Hours:
-    return Hours(
+def _hours(from_ms: int, to_ms: int, states: list[int]) -> HoursBetween:
+    """Time that no statement speaks of is unknown."""
+    running_ms, idle_ms, stopped_ms = (states[state] for state in (RunState.RUNNING, RunState.IDLE, RunState.STOPPED))
+    return HoursBetween(
         from_ms=from_ms,
         to_ms=to_ms,
-        running_ms=states[RunState.RUNNING],
-        idle_ms=states[RunState.IDLE],
-        stopped_ms=states[RunState.STOPPED],
+        running_ms=running_ms,
+        idle_ms=idle_ms,
+        stopped_ms=stopped_ms,
+        unknown_ms=to_ms - from_ms - running_ms - idle_ms - stopped_ms,
     )
 
 

@@ -8,7 +8,8 @@ from evidence.cycles import Cycles
 from evidence.energy import Energy
 from evidence.events_again import EventsJudged
 from evidence.findings import Findings, Pulled, Signer, StreamFindings, Verdict, Voucher
-from evidence.recompute import Counted, Hours, Recomputed
+from evidence.hours import Hours, HoursBetween
+from evidence.recompute import Counted, Recomputed
 from evidence.say import aligned, count, day, hours, kwh, lasting, short, to_json, when
 from evidence.source import ASIDE_FILE
 from evidence.statement import ClockQuality
@@ -73,7 +74,6 @@ def pulled_json(pulled: Pulled) -> dict[str, Any]:
 
 def _hours_json(worked_out: Hours) -> dict[str, Any]:
     return {
-        "unknown_ms": worked_out.unknown_ms,
         "coverage_permille": worked_out.coverage_permille,
         "low_ms": worked_out.low_ms,
         "up_ms": worked_out.up_ms,
@@ -198,7 +198,7 @@ def _sums(sums: Recomputed) -> Iterator[tuple[str, str]]:
         yield "  crossings", _counted(sums.counted)
 
 
-def _hours(worked_out: Hours, sums: Recomputed) -> Iterator[tuple[str, str]]:
+def _hours(worked_out: HoursBetween, sums: Recomputed) -> Iterator[tuple[str, str]]:
     yield "  window", f"{day(worked_out.from_ms)} to {day(worked_out.to_ms)}, {hours(worked_out.window_ms)}"
     yield "  running", f"{hours(worked_out.low_ms)}, at most {hours(worked_out.up_ms)}{_norm(worked_out)}"
     yield "  idle", hours(worked_out.idle_ms)

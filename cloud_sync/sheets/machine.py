@@ -10,10 +10,11 @@ from markupsafe import Markup
 
 from cloud_sync.bars import Frame, bar, bar_to_touch, grid
 from cloud_sync.page_view import Problem, Record, Watched
-from cloud_sync.reports import DAY_MS, HOUR_MS, RunningHours, Span, State, latest, timeline
+from cloud_sync.reports import DAY_MS, HOUR_MS, Span, State, latest, timeline
 from cloud_sync.sheets.asked import MARK_HOURS, Asked, Label, Reach, hour_labels, page_grid
 from cloud_sync.sheets.machines import ORDER, Row, days_of, row_of
 from cloud_sync.words import Voice, stopwatch
+from evidence.hours import Hours
 from evidence.judge import Threshold
 
 LISTED_SPANS: Final = 300
@@ -147,7 +148,7 @@ def _reading(asked: Asked, spans: Sequence[Span]) -> str:
     return asked.voice("last_reading", at=at, ago=ago)
 
 
-def _figures(voice: Voice, days: Sequence[RunningHours | None]) -> tuple[tuple[State, str], ...]:
+def _figures(voice: Voice, days: Sequence[Hours | None]) -> tuple[tuple[State, str], ...]:
     known = [day for day in days if day is not None]
     sums = [
         sum(day.running_ms for day in known),
@@ -158,14 +159,14 @@ def _figures(voice: Voice, days: Sequence[RunningHours | None]) -> tuple[tuple[S
     return tuple((state, voice.hours(ms)) for state, ms in zip(ORDER, sums, strict=False))
 
 
-def _summary(voice: Voice, days: Sequence[RunningHours | None]) -> tuple[tuple[str, str], ...]:
+def _summary(voice: Voice, days: Sequence[Hours | None]) -> tuple[tuple[str, str], ...]:
     day = days[0]
     if day is None:
         return ()
     bounds = voice("at_least_most", low=voice.hours(day.low_ms), up=voice.hours(day.up_ms))
-    norm = day.normalised_ms
+    norm = day.norm_ms
     return (
-        (voice("coverage"), voice.share(day.coverage)),
+        (voice("coverage"), voice.share(day.coverage_permille)),
         (voice("bounds"), bounds),
         (voice("normalised"), voice("withheld") if norm is None else voice.hours(norm)),
     )
@@ -186,9 +187,7 @@ def _span_lines(asked: Asked, filled: Sequence[Span]) -> tuple[SpanLine, ...]:
     )
 
 
-def _daily(
-    asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[RunningHours | None]
-) -> tuple[DayLine, ...]:
+def _daily(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[Hours | None]) -> tuple[DayLine, ...]:
     """A bar a day, newest first; days before the first statement are left out."""
     filled = timeline(spans, asked.begin_ms(machine), asked.end_ms(spans))
     lines: list[DayLine] = []
@@ -204,8 +203,8 @@ def _daily(
                 name=asked.voice.day(day),
                 drawing=bar(timeline(own, begin_ms, end_ms), frame),
                 hours=asked.voice.hours(known.running_ms),
-                coverage=asked.voice.share(known.coverage) if known.unknown_ms else "",
-                withheld=known.normalised_ms is None,
+                coverage=asked.voice.share(known.coverage_permille) if known.unknown_ms else "",
+                withheld=known.norm_ms is None,
             )
         )
     return tuple(reversed(lines))

@@ -13,7 +13,6 @@ from cloud_sync.reports import (
     DAY_MS,
     Latest,
     MeanHours,
-    RunningHours,
     Span,
     State,
     hours_between,
@@ -23,6 +22,7 @@ from cloud_sync.reports import (
 )
 from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
 from cloud_sync.words import Voice, hours_figure
+from evidence.hours import Hours
 
 ORDER: Final = (State.RUNNING, State.IDLE, State.STOPPED, State.UNKNOWN, State.CONTESTED)
 """As legends and sums name the states."""
@@ -98,7 +98,7 @@ def machines_sheet(asked: Asked, machines: Sequence[Watched], spans: Mapping[str
     )
 
 
-def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[RunningHours | None]) -> Row:
+def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[Hours | None]) -> Row:
     """One machine's row; `days` are its `days_of`."""
     now = latest(spans, max(asked.since_ms, asked.now_ms - DAY_MS), asked.now_ms)
     total = _sum(days)
@@ -114,7 +114,7 @@ def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence
         says=_says(asked.voice, machine.title, hours, filled if asked.reach is Reach.DAY else ()),
         hours=hours,
         withheld=withheld,
-        coverage=asked.voice.coverage(total.coverage) if total.window_ms else "",
+        coverage=asked.voice.coverage(total.coverage_permille) if total.window_ms else "",
         state=None if machine.first_ms is None or machine.first_ms >= asked.to_ms else now.state,
         status=_status(asked, machine, now, total),
         marks=marks_of(asked.voice, machine),
@@ -124,7 +124,7 @@ def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence
     )
 
 
-def days_of(asked: Asked, machine: Watched, spans: Sequence[Span]) -> tuple[RunningHours | None, ...]:
+def days_of(asked: Asked, machine: Watched, spans: Sequence[Span]) -> tuple[Hours | None, ...]:
     """Each day shown, or the last 24 hours, as far as over; None before the first statement's day and in the future."""
     end_ms = asked.end_ms(spans)
     first_ms = asked.begin_ms(machine)
@@ -135,7 +135,7 @@ def days_of(asked: Asked, machine: Watched, spans: Sequence[Span]) -> tuple[Runn
     )
 
 
-def counted(asked: Asked, days: Sequence[RunningHours | None]) -> list[RunningHours]:
+def counted(asked: Asked, days: Sequence[Hours | None]) -> list[Hours]:
     """The machine-days a mean is taken over: of several days only those that are over."""
     over = [asked.reach is Reach.DAY or until_ms <= asked.now_ms for _, until_ms in pairwise(asked.edges_ms)]
     return [day for day, ended in zip(days, over, strict=True) if day is not None and ended]
@@ -147,9 +147,9 @@ def marks_of(voice: Voice, stream: Watched) -> tuple[str, ...]:
     return tuple(voice(f"{word}s_mark" if n > 1 else f"{word}_mark", n=n) for word, n in found if n)
 
 
-def _sum(days: Sequence[RunningHours | None]) -> RunningHours:
+def _sum(days: Sequence[Hours | None]) -> Hours:
     known = [day for day in days if day is not None]
-    return RunningHours(
+    return Hours(
         running_ms=sum(day.running_ms for day in known),
         idle_ms=sum(day.idle_ms for day in known),
         stopped_ms=sum(day.stopped_ms for day in known),
@@ -157,7 +157,7 @@ def _sum(days: Sequence[RunningHours | None]) -> RunningHours:
     )
 
 
-def _hours(asked: Asked, total: RunningHours, days: Sequence[RunningHours | None]) -> tuple[str, bool]:
+def _hours(asked: Asked, total: Hours, days: Sequence[Hours | None]) -> tuple[str, bool]:
     """The figure beside a bar, and whether it is withheld for want of coverage."""
     voice = asked.voice
     if asked.reach is not Reach.DAY:
@@ -165,13 +165,13 @@ def _hours(asked: Asked, total: RunningHours, days: Sequence[RunningHours | None
         return ("–", True) if mean.mean_ms is None else (voice.hours(mean.mean_ms, "hours_a_day"), False)
     if not total.window_ms:
         return "–", False
-    if total.normalised_ms is not None:
-        return voice.hours(total.normalised_ms), False
+    if total.norm_ms is not None:
+        return voice.hours(total.norm_ms), False
     low, up = hours_figure(total.low_ms), hours_figure(total.up_ms)
     return voice("hours_range", low=low, up=up), True
 
 
-def _status(asked: Asked, machine: Watched, now: Latest, total: RunningHours) -> str:
+def _status(asked: Asked, machine: Watched, now: Latest, total: Hours) -> str:
     """What the machine does now and since when; of a past day how long it did not run."""
     voice = asked.voice
     if machine.first_ms is None:

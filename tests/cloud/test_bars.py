@@ -23,7 +23,8 @@ from cloud_sync.bars import (
     grid,
     pieces_of,
 )
-from cloud_sync.reports import DAY_MS, HOUR_MS, RunningHours, Span, State, timeline
+from cloud_sync.reports import DAY_MS, HOUR_MS, Span, State, timeline
+from evidence.hours import Hours
 
 MINUTE_MS = 60_000
 PHONE_WIDTH = 358
@@ -117,7 +118,7 @@ def test_a_span_says_what_it_is_and_says_it_escaped() -> None:
 
 
 def test_a_column_is_as_high_as_its_hours_with_the_unknown_on_top() -> None:
-    day = RunningHours(running_ms=12 * HOUR_MS, idle_ms=2 * HOUR_MS, stopped_ms=4 * HOUR_MS, unknown_ms=6 * HOUR_MS)
+    day = Hours(running_ms=12 * HOUR_MS, idle_ms=2 * HOUR_MS, stopped_ms=4 * HOUR_MS, unknown_ms=6 * HOUR_MS)
     drawn = columns([None, day])
     assert '<path class="w" d="M36 48v-24"/>' in drawn
     assert '<path class="j" d="M36 24v-4"/>' in drawn
@@ -126,8 +127,8 @@ def test_a_column_is_as_high_as_its_hours_with_the_unknown_on_top() -> None:
 
 
 def test_a_day_without_any_running_shows_a_base_and_a_day_without_data_only_hatch() -> None:
-    still = RunningHours(running_ms=0, idle_ms=0, stopped_ms=DAY_MS, unknown_ms=0)
-    blind = RunningHours(running_ms=0, idle_ms=0, stopped_ms=0, unknown_ms=DAY_MS)
+    still = Hours(running_ms=0, idle_ms=0, stopped_ms=DAY_MS, unknown_ms=0)
+    blind = Hours(running_ms=0, idle_ms=0, stopped_ms=0, unknown_ms=DAY_MS)
     assert re.findall(r'class="(\w)"', columns([still])) == ["b"]
     assert re.findall(r'class="(\w)"', columns([blind])) == ["u"]
 
@@ -135,7 +136,7 @@ def test_a_day_without_any_running_shows_a_base_and_a_day_without_data_only_hatc
 @given(st.lists(st.integers(0, DAY_MS), min_size=3, max_size=3).map(sorted))
 def test_a_column_never_leaves_its_frame(cuts: list[int]) -> None:
     a, b, c = cuts
-    day = RunningHours(running_ms=a, idle_ms=b - a, stopped_ms=c - b, unknown_ms=DAY_MS - c)
+    day = Hours(running_ms=a, idle_ms=b - a, stopped_ms=c - b, unknown_ms=DAY_MS - c)
     for x, y, up in re.findall(r"M(\d+) (\d+)v-(\d+)", columns([day])):
         assert int(x) == 12
         assert int(up) <= int(y) <= 48

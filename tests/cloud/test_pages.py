@@ -440,9 +440,9 @@ def test_hours_are_never_rounded_up_to_a_full_day(ms: int, figure: str) -> None:
 
 def test_coverage_is_a_hundred_only_when_nothing_is_missing() -> None:
     voice = Voice(language=Language.EN)
-    assert voice.share(1.0) == "100 %"
-    assert voice.share(0.99999) == "99 %"
-    assert voice.share(0.29) == "29 %"
+    assert voice.share(1000) == "100 %"
+    assert voice.share(999) == "99 %"
+    assert voice.share(290) == "29 %"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from cloud_sync.reports import (
     AWAITED_MS,
     HOUR_MS,
-    RunningHours,
     Span,
     State,
     due_until,
@@ -19,6 +18,7 @@ from cloud_sync.reports import (
     mean_daily,
     timeline,
 )
+from evidence.hours import Hours
 
 
 @st.composite
@@ -47,11 +47,11 @@ def test_the_states_add_up_to_the_window(found: list[Span], from_ms: int, length
 def test_normalised_hours_lie_between_their_bounds(found: list[Span], from_ms: int, length: int) -> None:
     hours = hours_over(found, from_ms, from_ms + length)
     assert 0 <= hours.low_ms <= hours.up_ms <= length
-    assert 0.0 <= hours.coverage <= 1.0
-    if hours.normalised_ms is None:
-        assert hours.coverage < 0.9 or not length
+    assert 0 <= hours.coverage_permille <= 1000
+    if hours.norm_ms is None:
+        assert hours.coverage_permille < 900 or not length
     else:
-        assert hours.low_ms <= hours.normalised_ms <= hours.up_ms
+        assert hours.low_ms <= hours.norm_ms <= hours.up_ms
 
 
 @given(spans(), st.integers(0, 500), st.integers(1, 1000))
@@ -100,18 +100,18 @@ def test_a_statement_that_knows_outweighs_one_that_does_not() -> None:
 @pytest.mark.parametrize(("missing", "normalised"), [(0, 50), (10, 55), (11, None)])
 def test_hours_are_normalised_from_nine_tenths_coverage_on(missing: int, normalised: int | None) -> None:
     found = [span(0, 50, State.RUNNING), span(50, 100 - missing, State.STOPPED)]
-    assert hours_over(found, 0, 100).normalised_ms == normalised
+    assert hours_over(found, 0, 100).norm_ms == normalised
 
 
 def test_an_empty_window_has_no_coverage_and_no_hours() -> None:
     hours = hours_over([span(0, 50, State.RUNNING)], 20, 20)
-    assert (hours.window_ms, hours.coverage, hours.normalised_ms) == (0, 0.0, None)
+    assert (hours.window_ms, hours.coverage_permille, hours.norm_ms) == (0, 0, None)
 
 
 def test_a_mean_leaves_out_days_with_too_little_data_and_says_how_many() -> None:
-    good = RunningHours(running_ms=20, idle_ms=0, stopped_ms=4, unknown_ms=0)
-    other = RunningHours(running_ms=10, idle_ms=0, stopped_ms=14, unknown_ms=0)
-    poor = RunningHours(running_ms=2, idle_ms=0, stopped_ms=0, unknown_ms=22)
+    good = Hours(running_ms=20, idle_ms=0, stopped_ms=4, unknown_ms=0)
+    other = Hours(running_ms=10, idle_ms=0, stopped_ms=14, unknown_ms=0)
+    poor = Hours(running_ms=2, idle_ms=0, stopped_ms=0, unknown_ms=22)
     mean = mean_daily([good, other, poor])
     assert (mean.mean_ms, mean.used, mean.total) == (15, 2, 3)
     assert mean_daily([poor]).mean_ms is None
