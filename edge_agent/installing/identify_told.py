@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from edge_agent.config.sections import Bus, Identity
 from edge_agent.installing.plausible import Rank, tied
+from edge_agent.installing.ready import ANY_VENDOR
 from evidence.exits import Exit
 
 UNFIT_SHOWN: Final = 3
@@ -48,17 +49,17 @@ def as_text(found: Found) -> str:
     )
     rows = [f"{called(found.bus, found.unit)}: {tries}", ""]
     fitting = [each for each in found.ranks if each.fits]
-    for place, rank in enumerate(fitting, 1):
+    shown = [each for each in fitting if each in found.best or not each.is_thin]
+    for place, rank in enumerate(shown, 1):
         rows += [*_fitting(place, rank, found), ""]
     if not fitting:
         rows += ["No known profile fits: docs/profiles.md says how to write one. The nearest are:", ""]
-    unfit = [each for each in found.ranks if not each.fits]
-    for rank in unfit[: 0 if fitting else UNFIT_SHOWN]:
-        rows += [f"-  {rank.profile.id}   {_read(rank)}", *_reasons(rank), ""]
-    if fitting and unfit:
-        rows += [f"{len(unfit)} do not fit: {', '.join(each.profile.id for each in unfit)}", ""]
+        for rank in found.ranks[:UNFIT_SHOWN]:
+            rows += [f"-  {rank.profile.id}   {_read(rank)}", *_reasons(rank), ""]
+    rows += _others("little speaks for", [each for each in fitting if each not in shown])
     if fitting:
-        rows += [f"what {fitting[0].profile.id} reads", *_values(fitting[0]), ""]
+        rows += _others("do not fit:", [each for each in found.ranks if not each.fits])
+        rows += ["", f"what {fitting[0].profile.id} reads", *_values(fitting[0]), ""]
     return "\n".join([*rows, *_identity(found.identity)]) + "\n"
 
 
@@ -97,11 +98,16 @@ def called(bus: Bus, unit: int | str) -> str:
 
 def _fitting(place: int, rank: Rank, found: Found) -> Iterator[str]:
     thin = "; little to go by: ask again while the machine runs" if rank.is_thin else ""
-    yield f"{place}. {rank.profile.id}   {rank.profile.vendor} {rank.profile.model}, {_read(rank)}{thin}"
+    vendor = "" if rank.profile.vendor == ANY_VENDOR else f"{rank.profile.vendor} "
+    yield f"{place}. {rank.profile.id}   {vendor}{rank.profile.model}, {_read(rank)}{thin}"
     if place > 1 and rank in found.best:
         same = "as plausible" if rank.score == found.best[0].score else "reads a part of the same places"
         yield f"      tied with {found.best[0].profile.id}: {same}; look at the plate"
     yield from _reasons(rank)
+
+
+def _others(says: str, ranks: list[Rank]) -> list[str]:
+    return [f"{says} {', '.join(each.profile.id for each in ranks)}"] if ranks else []
 
 
 def _read(rank: Rank) -> str:
