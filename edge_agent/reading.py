@@ -1,8 +1,12 @@
 """What one asking of one machine gave: values, or why not. Drivers make readings; judging and keeping consume them."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from evidence.bodies import Event, Failure
+
+NOW_MS: Final = 0
+"""As an event's `at_ms`: the instant of the reading that brings it."""
 
 Frame = tuple[bytes, bytes]
 """(request, answer) as they were on the wire, with their header and check: the raw evidence of one block."""

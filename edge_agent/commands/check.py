@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from edge_agent.clock import Clock, clock_of
+from edge_agent.commands.check_advice import advice, answers, called, is_hardware
 from edge_agent.config.load import Bus, Config, ConfigurationError, Machine, load
 from edge_agent.config.plc import PLCS
 from edge_agent.config.points import Register
@@ -102,11 +103,12 @@ def as_text(config: Config, found: Iterable[Finding]) -> str:
     found = tuple(found)
     rows = [f"{config.file}: box {config.box.id} of {config.box.enterprise}, {config.box.site}", ""]
     for bus in config.buses:
-        rows.append(f"{bus.name}: {bus.kind.value}, {bus.port}, timeout {bus.timeout_ms} ms")
+        waits = f", timeout {bus.timeout_ms} ms" if bus.timeout_ms else ""
+        rows.append(f"{bus.name}: {bus.kind.value}, {bus.port}{waits}")
         for machine in config.machines_on(bus):
             keep = machine.keep.name.lower()
             rows.append(
-                f"  {machine.stream} ({machine.title}): {_called(machine)}, {machine.profile.id}, "
+                f"  {machine.stream} ({machine.title}): {called(machine)}, {machine.profile.id}, "
                 f"{len(machine.points)} points every {machine.period_ms} ms, keep {keep}"
             )
             if machine.run_state is not None:
@@ -242,10 +244,6 @@ def _ask(asker: Asker, clock: Clock) -> Exchange:
     return exchange
 
 
-def _called(machine: Machine) -> str:
-    return f"{'unit' if isinstance(machine.unit, int) else 'address'} {machine.unit}"
-
-
 def _number(value: int, decimals: int) -> str:
     return f"{Decimal(value).scaleb(-decimals):f}"
 
@@ -256,41 +254,10 @@ def _answered(machine: Machine, exchange: Exchange) -> Finding:
         for point, value in zip(machine.points, exchange.values, strict=True)
     )
     if exchange.failure is None:
-        return Finding(about=machine.stream, exit_code=Exit.OK, says="answers", values=values)
-    serial = isinstance(machine.bus.port, SerialPort)
-    hardware = exchange.failure is Failure.LINE_DOWN and serial
+        return Finding(about=machine.stream, exit_code=Exit.OK, says=answers(machine), values=values)
     return Finding(
         about=machine.stream,
-        exit_code=Exit.HARDWARE if hardware else Exit.WRONG_OUT_THERE,
-        says=f"{exchange.failure.name}: {_advice(machine, exchange)}",
+        exit_code=Exit.HARDWARE if is_hardware(machine, exchange) else Exit.WRONG_OUT_THERE,
+        says=f"{exchange.failure.name}: {advice(machine, exchange)}",
         values=values if exchange.heard else (),
-    )
-
-
-_ADVICE: Final = {
-    Failure.SILENT: "no byte came back; check the wiring, {line}, and that the device is {called}{factory}",
-    Failure.GARBLED: "what came back is no answer to the question; check baud, parity, A and B, two devices alike",
-    Failure.REFUSED: "the device does not give {missing}; check the profile, or leave them out of `points`",
-    Failure.NO_VALUE: "the device answers, but has no value for {missing}",
-    Failure.BUSY: "the device says it is busy; ask again",
-    Failure.STRANGER: "{strange}; was it exchanged? `edge-agent identify --write` pins the one that is there now",
-}
-_CLOSED: Final = {
-    "serial": "{line} cannot be opened; is the adapter plugged in, and has no other program the port open?",
-    "tcp": "{line} cannot be reached; check the address, the cable and the firewall",
-}
-
-
-def _advice(machine: Machine, exchange: Exchange) -> str:
-    """What to look at first."""
-    serial = isinstance(machine.bus.port, SerialPort)
-    words = _ADVICE[exchange.failure] if exchange.failure in _ADVICE else _CLOSED["serial" if serial else "tcp"]
-    left = machine.profile.serial if serial else None
-    named = zip(machine.points, exchange.values, strict=True)
-    return words.format(
-        strange="; ".join(event.says for event in exchange.events),
-        line=machine.bus.port,
-        called=_called(machine),
-        factory=f" (it leaves the factory at {left.baud} baud, 8{left.parity.value}{left.stopbits})" if left else "",
-        missing=", ".join(point.name for point, value in named if value is None),
     )

@@ -27,8 +27,8 @@ from edge_agent.config import points
 from edge_agent.config.points import Input, PointKind
 from edge_agent.config.sections import Bus, ChipPort, Machine, lined
 from edge_agent.drivers import driver
-from edge_agent.drivers.driver import NOW_MS, Exchange
-from edge_agent.reading import Frame
+from edge_agent.drivers.driver import Exchange
+from edge_agent.reading import NOW_MS, Frame
 from evidence.bodies import Event, EventKind, Failure, Phase
 
 CONSUMER: Final = "qianliyan"

@@ -31,11 +31,11 @@ from edge_agent.codecs.mtconnect import (
 from edge_agent.config.points import DataItem, PointKind
 from edge_agent.config.sections import AgentPort, Bus, Identity, Machine
 from edge_agent.drivers import driver
-from edge_agent.drivers.driver import NOW_MS, Asker, Exchange
+from edge_agent.drivers.driver import Asker, Exchange
 from edge_agent.drivers.identity import Said, Who, identified, number_of
 from edge_agent.drivers.mtconnect_line import AgentLine
 from edge_agent.drivers.mtconnect_values import VALUE_LIMIT, active, found_in, passed, value_of
-from edge_agent.reading import Frame
+from edge_agent.reading import NOW_MS, Frame
 from evidence.bodies import FRAME_LIMIT, TEXT_LIMIT, Event, EventKind, Failure, Phase
 
 PAGES_LIMIT: Final = 4
