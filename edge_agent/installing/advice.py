@@ -22,6 +22,8 @@ CONFIRMED: Final = 950
 """Thousandths of a walk's time in which each state must be found again."""
 ALMOST_OFF: Final = 10
 """A lowest level above one part in so many of the highest makes one wonder."""
+WIDE: Final = 2_000
+"""Milli-octaves: a level whose edges are a ratio of 4 apart makes one wonder, too."""
 WALK: Final = "walk it through off, idle and running: `edge-agent calibrate MACHINE` without --learn"
 
 Rule = Threshold | IntervalMax
@@ -128,6 +130,11 @@ def notes_on(parts: Parts, rule: Rule, samples: Sequence[Sample], asked: Asked) 
         notes.append(f"off, it still draws {watts(lowest_mw)}: was it really switched off?")
     if RunState.IDLE not in parts:
         notes.append(f"it was never idle; from {idle_above} to {running_above} it will be called idle")
+    for state, powers in parts.items():
+        level = level_of(powers)
+        if level.spread > WIDE:
+            span = f"{watts(level.low_mw)} to {watts(level.high_mw)}"
+            notes.append(f"{name_of(state)} draws anything from {span}: more than one level may hide in it")
     if isinstance(rule, IntervalMax):
         burst = burst_ms(samples, rule.running_above_mw)
         notes.append(f"it works in bursts; it runs while the last {duration(rule.interval_ms)} had one")

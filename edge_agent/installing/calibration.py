@@ -130,7 +130,7 @@ class _Job(NamedTuple):
             since_ms = self.clock.utc_ms() - round(hours * HOUR_MS)
             return from_spool(self.config, self.machine, point, since_ms=since_ms)
         samples = self._ask(lambda walker: walker.live(hours))
-        return History(stream=self.machine.stream, point=point, samples=samples, means=samples)
+        return History(box=self.config.box.id, stream=self.machine.stream, point=point, samples=samples, means=samples)
 
     def _ask(self, read: Callable[[Walker], _Read]) -> _Read:
         """Ask the device itself for its power, and keep what it answers where that is wanted."""

@@ -1,14 +1,16 @@
 """Power that was read before: from a recording, from statements in a bundle, or from what the box's spool still holds.
 
-Of statements only those count that this box's own key has signed. Where the box keeps minutes, there are the least, the
-greatest and the mean power of each.
+Signatures are not checked: who may read his machines' powers here need not be who may read the box's key, and what
+comes of it is a proposal that a person looks at. Where the box keeps minutes, there are the least, the greatest and the
+mean power of each.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from edge_agent.codecs.errors import FrameError
 from edge_agent.codecs.recording import LINE_LIMIT, Form, form_of, integer_of, read
@@ -20,13 +22,13 @@ from edge_agent.installing.walk import SAMPLES_LIMIT
 from edge_agent.keeping.keeper import PROCESS
 from edge_agent.keeping.rows import decode_row
 from edge_agent.keeping.spool import Spool, SpoolError
-from evidence.bodies import Aggregate, Column, Readings
+from evidence import cbor, cose
+from evidence.bodies import Aggregate, Column, Keep, Kind, Readings
 from evidence.bundle import Entry, read_bundle
 from evidence.columns import column_of, milliwatts
 from evidence.errors import EvidenceError
 from evidence.judge import Read
-from evidence.keys import PublicKey, SigningKey
-from evidence.statement import open_statement
+from evidence.statement import STATEMENT_LIMIT, peek_place
 
 _POWER_LIMIT: Final = 1 << 50
 
@@ -39,6 +41,7 @@ class NoHistoryError(Exception):
 class History:
     """Readings of one machine's power, in the order of time; of more than SAMPLES_LIMIT the first ones."""
 
+    box: str
     stream: str
     point: Point
     since_ms: int = 0
@@ -59,12 +62,22 @@ class History:
                 self.samples.append(row)
                 self.means.append(row)
 
-    def add_statements(self, encoded: Iterable[bytes], key: PublicKey) -> None:
-        """Raises EvidenceError when one is not this box's."""
+    def add_minutes(self, rows: Iterable[Sample]) -> None:
+        """Single readings as the minutes that will be kept of them: each minute then weighs alike."""
+        for minute, group in groupby(rows, key=lambda row: row.at_ms // _MINUTE_MS):
+            powers = [row.power_mw for row in group]
+            at_ms = minute * _MINUTE_MS
+            if at_ms >= self.since_ms:
+                self.samples += of_minutes([(at_ms, min(powers), max(powers))])
+                self.means.append(Sample(at_ms, sum(powers) // len(powers)))
+
+    def add_statements(self, encoded: Iterable[bytes]) -> None:
+        """This stream's; others are passed over. Raises MalformedError when one is no statement."""
         for each in encoded:
-            statement = open_statement(each, lambda kid: key if kid == key.kid else None)
-            if statement.stream == self.stream and isinstance(statement.body, Readings):
-                self._add_window(statement.body)
+            if (place := peek_place(each)) is not None and place[:2] == (self.box, self.stream):
+                match cbor.decode(cose.peek1(each, at_most=STATEMENT_LIMIT), at_most=STATEMENT_LIMIT):
+                    case {11: Kind.READINGS, 12: {**body}}:
+                        self._add_window(Readings.from_value(body))
 
     def _add_window(self, window: Readings) -> None:
         if window.to_ms < self.since_ms or len(self.samples) >= SAMPLES_LIMIT:
@@ -85,11 +98,11 @@ class History:
 
 def from_file(file: Path, config: Config, machine: Machine, point: Point, *, hours: float | None = None) -> History:
     """From a recording (.jsonl, .csv) or an evidence bundle; its last `hours`. Raises NoHistoryError."""
-    history = History(stream=machine.stream, point=point)
+    history = History(box=config.box.id, stream=machine.stream, point=point)
     try:
         form = form_of(file.name)
     except FrameError:
-        _add_bundle(history, file, config)
+        _add_bundle(history, file)
     else:
         _add_recording(history, file, form)
     if not history.means:
@@ -103,12 +116,13 @@ def from_file(file: Path, config: Config, machine: Machine, point: Point, *, hou
 
 def from_spool(config: Config, machine: Machine, point: Point, *, since_ms: int) -> History:
     """From this box's own statements and what is not sealed yet. Raises NoHistoryError."""
-    history = History(stream=machine.stream, point=point, since_ms=since_ms)
-    key = _own_key(config)
+    history = History(box=config.box.id, stream=machine.stream, point=point, since_ms=since_ms)
     try:
         with closing(Spool(config.box.spool, box=config.box.id, read_only=True)) as spool:
-            history.add_statements(spool.statements(unsent_only=False), key)
-            history.add(_unsealed(spool, history))
+            history.add_statements(spool.statements(unsent_only=False))
+            settings = spool.settings(machine.stream) or {}
+            rows = _unsealed(spool, history, settings)
+            history.add_minutes(rows) if settings.get("keep") == Keep.MINUTE else history.add(rows)
     except SpoolError as wrong:
         raise NoHistoryError(f"{wrong}; has `edge-agent poll` been started once?") from wrong
     except EvidenceError as wrong:
@@ -135,23 +149,14 @@ def _add_recording(history: History, file: Path, form: Form) -> None:
         raise NoHistoryError(f"{file}: {wrong}; docs/recordings.md says how a recording is written") from wrong
 
 
-def _add_bundle(history: History, file: Path, config: Config) -> None:
+def _add_bundle(history: History, file: Path) -> None:
     try:
-        history.add_statements(
-            (content for kind, content in read_bundle(file) if kind is Entry.STATEMENT), _own_key(config)
-        )
+        history.add_statements(content for kind, content in read_bundle(file) if kind is Entry.STATEMENT)
     except OSError as wrong:
         raise NoHistoryError(f"cannot read {file}: {wrong.strerror}") from wrong
     except EvidenceError as wrong:
-        wanted = "it must be a recording (.jsonl or .csv) or a bundle that this box has exported"
+        wanted = "it must be a recording (.jsonl or .csv) or a bundle of this box"
         raise NoHistoryError(f"{file}: {wrong}; {wanted}") from wrong
-
-
-def _own_key(config: Config) -> PublicKey:
-    try:
-        return SigningKey.load(config.box.signing_key).public
-    except EvidenceError as wrong:
-        raise NoHistoryError(f"{wrong}; without this box's key its statements cannot be checked") from wrong
 
 
 def _rows(window: Readings, column: Column) -> list[Sample]:
@@ -159,11 +164,10 @@ def _rows(window: Readings, column: Column) -> list[Sample]:
     return [Sample(at_ms, power) for at_ms, power in pairs if power is not None]
 
 
-def _unsealed(spool: Spool, history: History) -> Iterator[Sample]:
+def _unsealed(spool: Spool, history: History, settings: Mapping[str, Any]) -> Iterator[Sample]:
     """Journal rows behind what is sealed, as the settings in force name their columns."""
     head = next((head for head in spool.heads() if head.stream == history.stream), None)
-    settings = spool.settings(history.stream)
-    points = [] if settings is None else settings["points"]
+    points = settings.get("points", [])
     at = next((at for at, each in enumerate(points) if each["name"] == history.point.name), None)
     if head is None or at is None:
         return
@@ -174,3 +178,6 @@ def _unsealed(spool: Spool, history: History) -> Iterator[Sample]:
             value = values[at] if values else None
             if value is not None:
                 yield Sample(at_ms, how.scaled(value, points[at]["unit"], points[at]["decimals"]))
+
+
+_MINUTE_MS: Final = 60_000

@@ -31,7 +31,7 @@ LEAST_SEPARATION: Final = 2_000
 THIN: Final = 4
 LEAST_SHARE: Final = 5
 """Thousandths of the readings."""
-LEAST_READINGS: Final = 20
+LEAST_READINGS: Final = 10
 LEVELS_LIMIT: Final = 5
 
 FAINT_MW: Final = 5_000

@@ -33,8 +33,8 @@ _GROUND: Final = {RunState.STOPPED: "#f3f5f7", RunState.IDLE: "#fff6ea", RunStat
 _INK, _SOFT, _LINE, _WRONG = "#1c2126", "#5c6670", "#c9ced4", "#b3261e"
 _NARROW: Final = 54
 """A band narrower than this has its name's second line only in the list below."""
-_LINE_CHARS: Final = 56
-"""Characters of one line of text."""
+_LINE_CHARS: Final = 50
+"""Characters of one line of text; of smaller text four more."""
 
 
 def picture(found: Proposal | Refusal, *, title: str, about: str) -> str:
@@ -134,7 +134,7 @@ def _list(found: Proposal, y: float) -> tuple[list[str], float]:
         parts.append(_text(_RIGHT, y, value, anchor="end", weight=600))
         y += 22
     for note in found.notes:
-        for line in _wrapped(note):
+        for line in _wrapped(note, _LINE_CHARS + 4):
             parts.append(_text(_LEFT, y, line, size=12, fill=_SOFT))
             y += 17
     return parts, y
@@ -160,7 +160,7 @@ def _refusal(found: Refusal, y: float) -> tuple[list[str], float]:
     parts = [_text(_LEFT, y, "分不开 · not proposed", size=15, weight=650, fill=_WRONG)]
     y += 22
     for text, ink in ((found.why, _INK), (f"→ {found.next_step}", _SOFT)):
-        for line in _wrapped(text):
+        for line in _wrapped(text, _LINE_CHARS):
             parts.append(_text(_LEFT, y, line, fill=ink))
             y += 18
         y += 4
@@ -175,10 +175,10 @@ def _x(histogram: Histogram, power_mw: int) -> float:
     return _LEFT + histogram.place(power_mw) * (_RIGHT - _LEFT)
 
 
-def _wrapped(text: str) -> Iterator[str]:
+def _wrapped(text: str, chars: int) -> Iterator[str]:
     line = ""
     for word in text.split():
-        if line and len(line) + len(word) >= _LINE_CHARS:
+        if line and len(line) + len(word) >= chars:
             yield line
             line = word
         else:

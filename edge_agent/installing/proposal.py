@@ -33,7 +33,6 @@ from edge_agent.installing.judged_again import DWELLS_MS, changes_of, is_steady,
 from edge_agent.installing.levels import (
     FAINT_MW,
     LEAST_GAP_TOLD,
-    LEAST_READINGS,
     Level,
     Separation,
     divide,
@@ -49,6 +48,8 @@ OFF_SHARE: Final = 50
 """A level of at most one part in so many of the highest is a machine that is off."""
 MINIMUM_WALK: Final = 5
 """Readings of each state of a walk."""
+MINIMUM_LEARNED: Final = 40
+"""Readings of which nobody said what the machine did."""
 STATES: Final = (RunState.STOPPED, RunState.IDLE, RunState.RUNNING)
 
 
@@ -80,8 +81,8 @@ class Proposal:
 
 def learn(samples: Sequence[Sample], asked: Asked) -> Proposal | Refusal:
     """A rule from readings of hours in which nobody said what the machine did."""
-    if len(samples) < 2 * LEAST_READINGS:
-        return too_few(f"{len(samples)} readings", 2 * LEAST_READINGS)
+    if len(samples) < MINIMUM_LEARNED:
+        return too_few(f"{len(samples)} readings", MINIMUM_LEARNED)
     refused: Refusal | None = None
     for interval_ms in intervals_ms(samples, asked.period_ms):
         parts = _named(greatest(samples, interval_ms) if interval_ms else samples)

@@ -1,9 +1,10 @@
 """From what a machine draws when it is off, idle and running to the rule that tells them apart. Pure.
 
-1. Each threshold lies half way in its gap, as ratios go, rounded to two digits. Where no idle level is known the gap is
-   parted in three, and the running threshold is at least half the least running power: an idling motor is not taken for
-   work. Where the machine was never off, the idle threshold is half the least idle power.
-2. The hysteresis takes at most half of what lies between a threshold and the level below it, and a fifth of the
+1. Each threshold lies half way in its gap, as ratios go, rounded to two digits. Where the machine was never off, the
+   idle threshold is half the least idle power.
+2. Where no idle level is known the gap is parted in three, and the running threshold is at least half the least running
+   power and a quarter of the typical one: an idling motor is not taken for work.
+3. The hysteresis takes at most half of what lies between a threshold and the level below it, and a fifth of the
    threshold.
 """
 
@@ -40,6 +41,7 @@ def thresholds_of(levels: Levels) -> Thresholds:
         low_mw, high_mw = below.high_mw, running.low_mw
         idle_mw = rounded(between(low_mw, high_mw, share=_THIRD), low_mw, high_mw)
         running_mw = rounded(max(between(low_mw, high_mw, share=2 * _THIRD), high_mw // 2), idle_mw, high_mw)
+        running_mw = max(running_mw, _digits(running.median_mw // 4, DIGITS))
     else:
         running_mw = rounded(between(idle.high_mw, running.low_mw), idle.high_mw, running.low_mw)
         floor_mw = off.high_mw if off else idle.low_mw // 4  # half way from there is half the least idle power

@@ -123,8 +123,25 @@ def test_thresholds_fall_between_the_levels_of_any_machine(
     assert abs(found.shares[RUNNING] - 469) < 30
 
 
+@given(
+    idle=st.integers(1, 60),
+    rest=st.integers(40, 1000),
+    idle_w=st.floats(100, 700),
+    noise=st.floats(0, 0.06),
+    seed=st.integers(0, 1 << 32),
+)
+@settings(max_examples=60, deadline=None)
+def test_idling_that_was_hardly_seen_is_never_taken_for_work(
+    idle: int, rest: int, idle_w: float, noise: float, seed: int
+) -> None:
+    samples = stays([(12, rest), (3150, rest // 2), (idle_w, idle), (3150, rest // 2)], noise=noise, seed=seed)
+    found = learn(samples, ASKED)
+    if isinstance(found, Proposal):
+        assert found.rule.running_above_mw > 1000 * idle_w
+
+
 @given(ratio=st.floats(1, 1.3), noise=st.floats(0.12, 0.3), seed=st.integers(0, 1 << 32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_levels_that_overlap_are_refused(ratio: float, noise: float, seed: int) -> None:
     refused(learn(stays([(1000, 600), (1000 * ratio, 600)] * 2, noise=noise, seed=seed), ASKED))
 
