@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "run": ("edge_agent.commands.processes", "poll, watch and sync together, for a desk"),
     "poll": ("edge_agent.commands.processes", "ask the machines, keep and sign what they answer"),
     "watch": ("edge_agent.commands.processes", "count goods at one camera's gate"),
+    "sign": ("edge_agent.commands.sign", "hold the box's key and sign for poll and watch"),
     "sync": ("edge_agent.commands.processes", "send statements to the receiver"),
     "status": ("edge_agent.commands.status", "what is read, what is unsent, clock and disk"),
     "export": ("edge_agent.commands.export", "write statements to a file, for a box without a network"),
@@ -35,7 +36,7 @@ COMMANDS: Final = {
 }
 
 
-WITHOUT_TLS: Final = ("poll", "watch")
+WITHOUT_TLS: Final = ("poll", "watch", "sign")
 """They run for years, talk to no network beyond the box's own, and leave out what TLS would need."""
 
 

@@ -5,22 +5,26 @@ kind of document is signed stands in the external additional data (RFC 9052 sect
 for a statement.
 """
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from evidence import cbor
 from evidence.errors import MalformedError, SignatureError
-from evidence.keys import KID_LENGTH, Algorithm, PublicKey, SigningKey
+from evidence.pen import KID_LENGTH, Algorithm, CoseKey, Pen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evidence.keys import PublicKey
 
 SIGNATURE_LENGTH: Final = 64
 _TAG_SIGN1: Final = 0xD2
 """The head of tag 18."""
 
 
-def sign1(key: SigningKey, payload: bytes, *, aad: bytes) -> bytes:
-    """`payload`, signed by `key` as a document of the kind that `aad` names."""
-    protected = _protected(key.public)
-    signature = key.sign(signed_bytes(protected, aad, payload))
+def sign1(pen: Pen, payload: bytes, *, aad: bytes) -> bytes:
+    """`payload`, signed by `pen` as a document of the kind that `aad` names."""
+    protected = _protected(pen.public)
+    signature = pen.sign(signed_bytes(protected, aad, payload))
     return bytes((_TAG_SIGN1,)) + cbor.encode([protected, {}, payload, signature])
 
 
@@ -28,10 +32,10 @@ def open1(
     document: bytes,
     *,
     aad: bytes,
-    key_of: Callable[[bytes], PublicKey | None],
+    key_of: "Callable[[bytes], PublicKey | None]",
     at_most: int,
     is_checked: bool = False,
-) -> tuple[bytes, PublicKey]:
+) -> "tuple[bytes, PublicKey]":
     """The payload of a signed document, and the key that signed it.
 
     `key_of` gives the key for a kid, or None. `is_checked` says that the caller has seen this very function return for
@@ -64,6 +68,16 @@ def signed_bytes(protected: bytes, aad: bytes, payload: bytes) -> bytes:
     return b"\x84\x6aSignature1" + _bstr(protected) + _bstr(aad) + _bstr(payload)
 
 
+def payload_to_sign(message: bytes, *, key: CoseKey, aad: bytes) -> bytes:
+    """The payload in a Sig_structure of this very key and this kind of document; MalformedError for anything else."""
+    before = b"\x84\x6aSignature1" + _bstr(_protected(key)) + _bstr(aad)
+    item = message[len(before) :]
+    head = _head_length(item)
+    if not message.startswith(before) or item[:head] != _bstr_head(len(item) - head):
+        raise MalformedError("no Sig_structure of this key for a document of this kind")
+    return item[head:]
+
+
 def _parts(document: bytes, *, at_most: int) -> tuple[bytes, bytes, bytes]:
     """Protected header, payload and signature of the one allowed shape; only the payload's length is open in it."""
     if len(document) > at_most:
@@ -92,7 +106,7 @@ def _head_length(item: bytes) -> int:
     return {b"\x58": 2, b"\x59": 3, b"\x5a": 5}.get(item[:1], 1)
 
 
-def _protected(key: PublicKey) -> bytes:
+def _protected(key: CoseKey) -> bytes:
     algorithm = b"\x32" if key.algorithm is Algorithm.ED25519 else b"\x28"  # -19, -9
     return b"\xa2\x01" + algorithm + b"\x04" + _bstr(key.kid)
 

@@ -8,9 +8,6 @@ on; what was receipted before stays proved by the receipts.
 
 import os
 from dataclasses import dataclass, field
-from enum import IntEnum
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -20,29 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from evidence import cbor
 from evidence.errors import KeyFileError, MalformedError, SignatureError
+from evidence.pen import COORDINATE_BYTES, Algorithm, CoseKey
 
-COSE_KEY_LIMIT: Final = 256
-"""Bytes of an encoded public key, at most; an Ed25519 one has 42, a P-256 one 80."""
-
-KID_LENGTH: Final = 8
-
-
-class Algorithm(IntEnum):
-    """COSE algorithm numbers (RFC 9864), fully specified: the number fixes curve and hash."""
-
-    ED25519 = -19
-    ESP256 = -9
+__all__ = ["Algorithm", "PublicKey", "SigningKey"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublicKey:
+class PublicKey(CoseKey):
     """A key that checks signatures. Two are equal when they check the same ones."""
 
-    algorithm: Algorithm
-    raw: bytes
-    """Ed25519: 32 bytes; P-256: x and y, 32 bytes each."""
     _key: Ed25519PublicKey | ec.EllipticCurvePublicKey = field(repr=False, compare=False)
 
     @classmethod
@@ -51,7 +35,7 @@ class PublicKey:
         try:
             if algorithm is Algorithm.ED25519:
                 return cls(algorithm=algorithm, raw=raw, _key=Ed25519PublicKey.from_public_bytes(raw))
-            if len(raw) != 2 * _COORDINATE:
+            if len(raw) != 2 * COORDINATE_BYTES:
                 raise MalformedError("a P-256 key has two coordinates of 32 bytes")
             point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + raw)
             return cls(algorithm=algorithm, raw=raw, _key=point)
@@ -61,12 +45,8 @@ class PublicKey:
     @classmethod
     def from_cose_key(cls, encoded: bytes) -> "PublicKey":
         """The key in a COSE_Key map (RFC 9052 section 7, RFC 9053 section 7); raises MalformedError."""
-        match cbor.decode(encoded, at_most=COSE_KEY_LIMIT):
-            case {1: 1, 3: Algorithm.ED25519, -1: 6, -2: bytes(x), **rest} if not rest:
-                return cls.from_raw(Algorithm.ED25519, x)
-            case {1: 2, 3: Algorithm.ESP256, -1: 1, -2: bytes(x), -3: bytes(y), **rest} if not rest:
-                return cls.from_raw(Algorithm.ESP256, x + y)
-        raise MalformedError("no COSE_Key of the Ed25519 or P-256 kind")
+        named = CoseKey.from_cose_key(encoded)
+        return cls.from_raw(named.algorithm, named.raw)
 
     @classmethod
     def load(cls, path: Path) -> "PublicKey":
@@ -77,26 +57,6 @@ class PublicKey:
             raise KeyFileError(f"cannot read the public key file {path}: {cause.strerror}") from cause
         except MalformedError as cause:
             raise KeyFileError(f"{path} is no public key file: {cause}") from cause
-
-    def to_cose_key(self) -> bytes:
-        """The deterministic COSE_Key map with its algorithm."""
-        return cbor.encode(self._parameters() | {3: int(self.algorithm)})
-
-    @cached_property
-    def thumbprint(self) -> bytes:
-        """SHA-256 over the key's required parameters (RFC 9679)."""
-        return sha256(cbor.encode(self._parameters())).digest()
-
-    @cached_property
-    def kid(self) -> bytes:
-        """The key's name inside a signature: the first 8 bytes of its thumbprint. A hint, never a proof."""
-        return self.thumbprint[:KID_LENGTH]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """128 bits of the thumbprint for two people to compare: eight groups of four hexadecimal digits."""
-        digits = self.thumbprint.hex()[:32]
-        return "-".join(digits[i : i + 4] for i in range(0, 32, 4))
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return only when `signature` over `message` was made by this key; otherwise raise SignatureError.
@@ -112,14 +72,9 @@ class PublicKey:
         except InvalidSignature as cause:
             raise SignatureError("the signature does not fit") from cause
 
-    def _parameters(self) -> dict[int, int | bytes]:
-        if self.algorithm is Algorithm.ED25519:
-            return {1: 1, -1: 6, -2: self.raw}
-        return {1: 2, -1: 1, -2: self.raw[:_COORDINATE], -3: self.raw[_COORDINATE:]}
-
 
 class SigningKey:
-    """A private key in memory. It signs, saves itself, and is never printed."""
+    """A private key in memory: a Pen that can save itself. It is never printed."""
 
     def __init__(self, key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -173,7 +128,7 @@ class SigningKey:
         if isinstance(self._key, Ed25519PrivateKey):
             return self._key.sign(message)
         r, s = decode_dss_signature(self._key.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(_COORDINATE, "big") + min(s, _P256_ORDER - s).to_bytes(_COORDINATE, "big")
+        return r.to_bytes(COORDINATE_BYTES, "big") + min(s, _P256_ORDER - s).to_bytes(COORDINATE_BYTES, "big")
 
 
 _LOOSE: Final = 0o077
@@ -186,7 +141,6 @@ def _is_credential(path: Path) -> bool:
     return directory is not None and path.absolute().is_relative_to(directory)
 
 
-_COORDINATE: Final = 32
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """The order of P-256's group (SEC 2 version 2.0, section 2.4.2)."""
 
@@ -200,9 +154,9 @@ def _public_of(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> PublicKey
 
 def _der(signature: bytes) -> bytes:
     """The DER form of r and s that `cryptography` takes."""
-    if len(signature) != 2 * _COORDINATE:
+    if len(signature) != 2 * COORDINATE_BYTES:
         raise SignatureError("a P-256 signature has 64 bytes")
-    r, s = (int.from_bytes(signature[i : i + _COORDINATE], "big") for i in (0, _COORDINATE))
+    r, s = (int.from_bytes(signature[i : i + COORDINATE_BYTES], "big") for i in (0, COORDINATE_BYTES))
     if not (0 < r < _P256_ORDER and 0 < s <= _P256_ORDER // 2):
         raise SignatureError("r or s is out of range")
     return encode_dss_signature(r, s)

@@ -4,16 +4,20 @@ Per stream: the segments it holds (the one from 0 first: its end is the contiguo
 missing) and the statements it refused for good.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from evidence import cbor, cose
 from evidence.bodies import MS_LIMIT, check_stream
 from evidence.chain import SEGMENTS_LIMIT, Segment
 from evidence.errors import MalformedError
-from evidence.keys import PublicKey, SigningKey
+from evidence.pen import Pen
 from evidence.statement import HASH_LENGTH, check_box
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evidence.keys import PublicKey
 
 VERSION: Final = 1
 AAD: Final = b"qianliyan receipt 1"
@@ -60,7 +64,7 @@ class Receipt:
     refusals: tuple[Refusal, ...] = ()
 
 
-def seal_receipt(key: SigningKey, receipt: Receipt) -> bytes:
+def seal_receipt(pen: Pen, receipt: Receipt) -> bytes:
     """The receipt's bytes, signed by the receiver."""
     payload = {
         0: VERSION,
@@ -73,10 +77,10 @@ def seal_receipt(key: SigningKey, receipt: Receipt) -> bytes:
         ],
         5: [[r.sha256, r.reason] for r in receipt.refusals[:REFUSALS_LIMIT]],
     }
-    return cose.sign1(key, cbor.encode(payload), aad=AAD)
+    return cose.sign1(pen, cbor.encode(payload), aad=AAD)
 
 
-def open_receipt(encoded: bytes, key_of: Callable[[bytes], PublicKey | None]) -> Receipt:
+def open_receipt(encoded: bytes, key_of: "Callable[[bytes], PublicKey | None]") -> Receipt:
     """The receipt in these bytes. Raises MalformedError or SignatureError; nothing may be deleted then."""
     payload, _ = cose.open1(encoded, aad=AAD, key_of=key_of, at_most=RECEIPT_LIMIT)
     value = cbor.decode(payload, at_most=RECEIPT_LIMIT)

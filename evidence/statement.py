@@ -5,17 +5,21 @@ has been checked completely.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from evidence import cbor, cose
 from evidence.bodies import MS_LIMIT, NAME, Body, Commissioning, Configuration, Kind, body_from_value, check_stream
 from evidence.errors import MalformedError
-from evidence.keys import PublicKey, SigningKey
+from evidence.pen import Pen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evidence.keys import PublicKey
 
 VERSION: Final = 1
 AAD: Final = b"qianliyan statement 1"
@@ -66,14 +70,12 @@ class Statement:
     config: bytes
     """SHA-256 of the settings in force; empty before the first CONFIGURATION."""
     body: Body
-    key: PublicKey
+    key: "PublicKey"
     encoded: bytes
     sha256: bytes
 
 
-def seal(
-    key: SigningKey, *, box: str, stream: str, n: int, prev: bytes, moment: Moment, config: bytes, body: Body
-) -> bytes:
+def seal(pen: Pen, *, box: str, stream: str, n: int, prev: bytes, moment: Moment, config: bytes, body: Body) -> bytes:
     """The statement's bytes, signed. Raises MalformedError where `open_statement` would refuse them."""
     payload = {
         0: VERSION,
@@ -91,14 +93,14 @@ def seal(
         12: body.to_value(),
     }
     _checked(payload)
-    document = cose.sign1(key, cbor.encode(payload), aad=AAD)
+    document = cose.sign1(pen, cbor.encode(payload), aad=AAD)
     if len(document) > STATEMENT_LIMIT:
         raise MalformedError(f"a statement of {len(document)} bytes; at most {STATEMENT_LIMIT} are allowed")
     return document
 
 
 def open_statement(
-    encoded: bytes, key_of: Callable[[bytes], PublicKey | None], *, is_checked: bool = False
+    encoded: bytes, key_of: "Callable[[bytes], PublicKey | None]", *, is_checked: bool = False
 ) -> Statement:
     """The statement in these bytes, signed by a key that `key_of` knows for its kid.
 
@@ -106,10 +108,7 @@ def open_statement(
     MalformedError or SignatureError.
     """
     payload, key = cose.open1(encoded, aad=AAD, key_of=key_of, at_most=STATEMENT_LIMIT, is_checked=is_checked)
-    value = cbor.decode_exactly(payload, at_most=STATEMENT_LIMIT)
-    box, stream, n, prev, moment, config, body = _checked(value)
-    if isinstance(body, Configuration):
-        cbor.check_types(body.settings)  # of everything else every type and key has been checked
+    box, stream, n, prev, moment, config, body = _opened(payload)
     return Statement(
         box=box,
         stream=stream,
@@ -122,6 +121,11 @@ def open_statement(
         encoded=encoded,
         sha256=sha256(encoded).digest(),
     )
+
+
+def check_payload(payload: bytes) -> tuple[str, str]:
+    """(box, stream) of a payload that a statement may have; raises MalformedError for any other."""
+    return _opened(payload)[:2]
 
 
 def peek_box(encoded: bytes) -> str:
@@ -178,6 +182,13 @@ def _is_name(text: str) -> bool:
 
 
 _KEYS: Final = list(range(13))
+
+
+def _opened(payload: bytes) -> tuple[str, str, int, bytes, Moment, bytes, Body]:
+    checked = _checked(cbor.decode_exactly(payload, at_most=STATEMENT_LIMIT))
+    if isinstance(checked[-1], Configuration):
+        cbor.check_types(checked[-1].settings)  # of everything else every type and key has been checked
+    return checked
 
 
 def _checked(payload: Any) -> tuple[str, str, int, bytes, Moment, bytes, Body]:  # noqa: ANN401 - from outside

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,9 @@ from edge_agent.config.sections import BusKind, SerialPort
 from edge_agent.config.settings import settings_of
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.driver import Asker, Exchange
+from edge_agent.signing.remote import PenError, RemotePen, Served, socket_of
 from evidence.bodies import Failure
+from evidence.errors import KeyFileError
 from evidence.exits import Exit
 from evidence.rule_words import limit_in_words, rule_in_words, signature_in_words
 from evidence.statement import ClockQuality
@@ -53,7 +56,7 @@ class Finding:
 
 def check(config: Config, clock: Clock) -> list[Finding]:
     """Look at the files and the clock, and ask every machine once, bus after bus."""
-    found = [_clock(clock), *_files(config)]
+    found = [_clock(clock), *_files(config), *_signers(config, clock)]
     found += _room(config)
     for bus in config.buses:
         machines = config.machines_on(bus)
@@ -161,7 +164,7 @@ def _clock(clock: Clock) -> Finding:
 
 def _files(config: Config) -> Iterable[Finding]:
     """Files that the configuration refers to; a finding for each that cannot be used."""
-    needed = {"box.signing_key": config.box.signing_key}
+    needed = {} if config.box.signing_key is None else {"box.signing_key": config.box.signing_key}
     if config.uplink is not None:
         up = config.uplink
         needed |= {
@@ -181,6 +184,24 @@ def _files(config: Config) -> Iterable[Finding]:
         if "://" not in camera.source and not os.access(config.file.parent / camera.source, os.R_OK):
             says = f"{camera.source} cannot be read"
             yield Finding(about=camera.stream, exit_code=Exit.HARDWARE, says=says)
+
+
+def _signers(config: Config, clock: Clock) -> Iterable[Finding]:
+    """Whether who has the key answers, where that is a process of its own: to `poll`, and to each camera's `watch`."""
+    if config.box.signer is None:
+        return
+    for about, camera in (("box.signer", None), *((camera.stream, camera.name) for camera in config.cameras)):
+        place = socket_of(config.box.signer, camera=camera)
+        try:
+            with closing(RemotePen(Served(place), clock)) as pen:
+                says = f"{place} signs, with the key {pen.public.fingerprint}"
+                yield Finding(about=about, exit_code=Exit.OK, says=says)
+        except KeyFileError as wrong:
+            yield Finding(about=about, exit_code=Exit.CONFIGURATION, says=f"{place} does not sign: {wrong}")
+        except PenError as wrong:
+            unit = f"qianliyan-sign{'' if camera is None else f'@{camera}'}.socket"
+            says = f"{place}: {wrong}; is {unit} started, and may this user connect to it?"
+            yield Finding(about=about, exit_code=Exit.CONFIGURATION, says=says)
 
 
 def _room(config: Config) -> Iterable[Finding]:

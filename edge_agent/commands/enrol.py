@@ -38,6 +38,8 @@ REQUEST_AAD: Final = b"qianliyan enrolment 1"
 ANSWER_AAD: Final = b"qianliyan enrolment answer 1"
 PAPER_LIMIT: Final = 16 * 1024
 """Bytes of a request or an answer, at most; ordinary ones have 700 and 1,600."""
+SIGNER: Final = "/run/qianliyan/sign.sock"
+"""Where qianliyan-sign.socket listens."""
 HOST: Final = re.compile(r"[A-Za-z0-9.:-]{1,253}")
 
 DIRECTORY: Final = Path("/etc/qianliyan/keys")
@@ -132,8 +134,9 @@ def accept(encoded: bytes, directory: Path, *, at_ms: int) -> Answer:
 def uplink_toml(answer: Answer, directory: Path) -> str:
     """The two tables of box.toml that follow from the answer; credentials where the units hand them over."""
     where = "credential:" if directory == DIRECTORY else f"{directory.absolute()}/"
+    signs = f'signer = "{SIGNER}"' if directory == DIRECTORY else f'signing_key = "{where}signing.key"'
     return (
-        f'[box]\nid = "{answer.box}"\nsigning_key = "{where}signing.key"\n\n'
+        f'[box]\nid = "{answer.box}"\n{signs}\n\n'
         f'[uplink]\nhost = "{answer.broker_host}"\nport = {answer.broker_port}\n'
         f'ca = "{where}ca.pem"\ncert = "{where}tls.pem"\nkey = "{where}tls.key"\n'
         f'receiver_key = "{where}receiver.pub"\n'

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
@@ -21,9 +21,9 @@ from edge_agent.config.load import Config, ConfigurationError, load
 from edge_agent.config.settings import settings_of
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import Spool, SpoolDamagedError, SpoolError, put_aside
+from edge_agent.signing.remote import RemotePen, way_of
 from evidence.errors import EvidenceError
 from evidence.exits import Exit
-from evidence.keys import PublicKey, SigningKey
 
 if TYPE_CHECKING:
     from edge_agent.keeping.keeper import Keeper
@@ -83,7 +83,7 @@ def reloaded(config: Config) -> Config | None:
     except ConfigurationError as wrong:
         log.error("the configuration is as before, for the file is wrong: %s", wrong)  # noqa: TRY400 - whole
         return None
-    for key in ("id", "signing_key", "spool"):
+    for key in ("id", "signing_key", "signer", "spool"):
         if getattr(wanted.box, key) != getattr(config.box, key):
             log.error("the configuration is as before: box.%s changes with a restart only", key)
             return None
@@ -104,7 +104,8 @@ def watch(config: Config, name: str, stop: Event) -> Exit:
         log.error("there is no camera %s in %s; it has: %s", name, config.file, known)
         return Exit.USAGE
     camera = cameras[name]
-    with _signer(config, clock=SystemClock()) as signer:  # what a camera sees cannot be hurried by a desk's clock
+    clock = SystemClock()  # what a camera sees cannot be hurried by a desk's clock
+    with _signer(config, clock=clock, camera=name) as signer:
         watch_camera(camera, signer, settings_of(camera), seal_every_ms=config.box.seal_every_ms, stop=stop)
     return Exit.OK
 
@@ -113,6 +114,7 @@ def sync(config: Config, stop: Event, *, once_within_s: float | None = None) -> 
     """Send statements up until `stop` is set; with `once_within_s`, until all are receipted or the time is over."""
     from edge_agent.uplink.mqtt import Broker, UplinkError
     from edge_agent.uplink.sync import Sync
+    from evidence.keys import PublicKey
 
     if config.uplink is None:
         log.error("there is no [uplink] in %s: without a network use `edge-agent export`", config.file)
@@ -260,14 +262,14 @@ def _make_way(spool: Path) -> Exit:
 
 
 @contextmanager
-def _signer(config: Config, *, clock: Clock) -> Iterator[Signer]:
+def _signer(config: Config, *, clock: Clock, camera: str | None = None) -> Iterator[Signer]:
+    """Outlives everything that is to be signed: a child that holds the key ends last."""
     box = config.box
-    key = SigningKey.load(box.signing_key)
-    spool = Spool(box.spool, box=box.id)
-    try:
-        yield Signer(spool, key, clock)
-    finally:
-        spool.close()
+    with (
+        closing(RemotePen(way_of(box, camera=camera), clock)) as pen,
+        closing(Spool(box.spool, box=box.id)) as spool,
+    ):
+        yield Signer(spool, pen, clock)
 
 
 def _start(command: list[str], config: Path) -> "subprocess.Popen[bytes]":

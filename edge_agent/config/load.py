@@ -1,7 +1,6 @@
 """The one TOML file of a box, checked completely: after `load`, every name resolves and every number is in range."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.clock import CatchUp
+from edge_agent.config.box import Box, opened, read_box
 from edge_agent.config.judging import read_judging
 from edge_agent.config.judging_keys import JUDGED_BY
 from edge_agent.config.points import POINTS_LIMIT, ByteOrder, Input, Limits, Point, Protocol
 from edge_agent.config.profiles import Parity, Profile, known_profiles, load_profile, read_points, told_apart
-from edge_agent.config.schema import Complaint, ConfigurationError, Near, Reader, closest, shown
+from edge_agent.config.schema import Complaint, ConfigurationError, Reader, closest, shown
 from edge_agent.config.sections import (
     ADDRESSES,
-    BOX,
     BUS_KEYS,
     BUS_KIND,
     BUSES_LIMIT,
@@ -29,7 +28,6 @@ from edge_agent.config.sections import (
     MACHINE_ALSO,
     MACHINES_LIMIT,
     UPLINK,
-    Box,
     Bus,
     BusKind,
     Camera,
@@ -92,15 +90,8 @@ def load(file: Path, *, credentials: Path | None = None) -> Config:
     `credentials` is where `credential:<name>` leads, by default systemd's $CREDENTIALS_DIRECTORY. That the files it
     refers to exist is for `edge-agent check` to see.
     """
-    if credentials is None and "CREDENTIALS_DIRECTORY" in os.environ:
-        credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
-    reader = Reader(file=file, near=Near(folder=file.absolute().parent, credentials=credentials))
-    try:
-        text = file.read_bytes()
-    except OSError as wrong:
-        reader.complain("the file", f"unreadable ({wrong.strerror})", "the box's configuration")
-        raise ConfigurationError(reader.complaints) from wrong
-    config = _Builder(reader, reader.parse(text)).config()
+    reader, root = opened(file, credentials=credentials)
+    config = _Builder(reader, root).config()
     reader.finish()
     assert config is not None  # noqa: S101  # or finish() would have raised
     return config
@@ -116,7 +107,7 @@ class _Builder:
         """None when there was a complaint."""
         reader = self._reader
         reader.unknown(self._root, ("box", "uplink", "bus", "machine", "camera", "clock"), "")
-        box = self._box()
+        box = read_box(reader, self._root)
         uplink = self._uplink()
         buses = self._buses()
         machines = self._machines(box, {bus.name: bus for bus in buses})
@@ -133,18 +124,6 @@ class _Builder:
             cameras=cameras,
             clock=clock,
         )
-
-    def _box(self) -> Box | None:
-        table = self._reader.table(self._root, "box")
-        if "box" not in self._root:
-            self._reader.complain("box", "missing", "a table that begins with [box]")
-        if table is None:
-            return None
-        values = self._reader.section(table, BOX, "box")
-        if values is None:
-            return None
-        values["disk_quota_bytes"] = values.pop("disk_quota_mb") * 1_000_000
-        return Box(**values)
 
     def _uplink(self) -> Uplink | None:
         table = self._reader.table(self._root, "uplink")

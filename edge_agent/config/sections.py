@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from edge_agent.config import profiles
+from edge_agent.config.box import KEEP, NAME
 from edge_agent.config.points import Input
 from edge_agent.config.profiles import Parity, Point, Profile, Protocol
 from edge_agent.config.schema import Choice, FileReference, Flag, Key, ListOf, Text, Thousandths, Whole
@@ -25,10 +26,8 @@ BUSES_LIMIT: Final = 256
 MACHINES_LIMIT: Final = 256
 CAMERAS_LIMIT: Final = 16
 
-NAME: Final = Text("a name of a to z, 0 to 9 and -, at most 40 long", bodies.NAME)
 HOST: Final = Text("a host name or an address", re.compile(r"[A-Za-z0-9._:-]{1,200}"))
 PORT: Final = Whole(1, 0xFFFF)
-KEEP: Final = Choice({"minute": Keep.MINUTE, "every": Keep.EVERY})
 PERIOD: Final = profiles.PERIOD
 PIXELS: Final = Whole(0, 16384, "pixels")
 
@@ -38,54 +37,6 @@ class Pace(Enum):
 
     LIVE = "live"
     FILE = "file"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
-    """Who this box is and how it keeps what it sees."""
-
-    id: str
-    enterprise: str
-    site: str
-    signing_key: Path
-    spool: Path
-    seal_every_ms: int
-    heartbeat_every_ms: int
-    commit_every_ms: int
-    disk_quota_bytes: int
-    keep: Keep
-    profiles: Path | None
-    """A directory with the installer's own profiles, beside those that come with the program."""
-
-
-BOX: Final = (
-    Key(name="id", kind=NAME),
-    Key(name="enterprise", kind=Text()),
-    Key(name="site", kind=Text()),
-    Key(name="signing_key", kind=FileReference()),
-    Key(name="spool", kind=FileReference(), default="/var/lib/qianliyan/spool.db"),
-    Key(
-        name="seal_every_s",
-        kind=Thousandths("1", "3600", "seconds"),
-        default=300,
-        inside="seal_every_ms",
-    ),
-    Key(
-        name="heartbeat_every_s",
-        kind=Thousandths("1", "3600", "seconds"),
-        default=300,
-        inside="heartbeat_every_ms",
-    ),
-    Key(
-        name="commit_every_s",
-        kind=Thousandths("0.05", "60", "seconds"),
-        default=1,
-        inside="commit_every_ms",
-    ),
-    Key(name="disk_quota_mb", kind=Whole(8, 1_000_000, "megabytes"), default=512),
-    Key(name="keep", kind=KEEP, default="minute"),
-    Key(name="profiles", kind=FileReference(), default=None),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, assert_never
 
+from edge_agent.config.box import Box
 from edge_agent.config.points import ByteOrder, Component, DataItem, Input, Item, Point, Register
 from edge_agent.config.sections import (
     AgentPort,
-    Box,
     Bus,
     Camera,
     ChipPort,

@@ -65,6 +65,7 @@ def watch(camera: Camera, signer: Signer, settings: dict[str, Any], *, seal_ever
         _keep(keeper, counter.see(Lost(why="no camera", at_ms=signer.clock.utc_ms())))
         stop.wait(retry_s)
         retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+    signer.ready()  # one that was lost is sought once more
     keeper.seal(clean=True)
 
 

@@ -200,7 +200,8 @@ class GateKeeper:
         now_ms, window = self._clock.utc_ms(), self.window
         age_ms = now_ms - self._sealed_at_ms
         news = bool(window.crossings or window.changes) and age_ms >= SEAL_AT_MOST_EVERY_MS
-        if news or window.is_full or self._lost is not None or not 0 <= age_ms < self._seal_every_ms:
+        due = news or window.is_full or self._lost is not None or not 0 <= age_ms < self._seal_every_ms
+        if due and self._signer.ready():
             self.seal()
 
     def seal(self, *, clean: bool = False) -> None:

@@ -4,6 +4,7 @@ One keeper, one thread. Once per commit interval it takes all readings that arri
 into the journal, seals the windows that are due, and moves the heads. So a power cut costs at most one interval of
 readings, and a reading is never both lost and sealed, nor sealed twice.
 
+While nothing can be signed (the process with the key is away), readings go into the journal all the same.
 When the disk or the quota is full, readings wait in their windows, and the disk is tried again every REST_MS; a window
 that is full then is emptied, and how many readings that cost is signed as soon as there is room.
 """
@@ -25,6 +26,7 @@ from edge_agent.keeping.spool import Head, SpoolDamagedError, SpoolError, SpoolF
 from edge_agent.keeping.wall import Step, Wall
 from edge_agent.keeping.window import Measured, Window
 from edge_agent.reading import Reading
+from edge_agent.signing.remote import PenError
 from evidence.bodies import (
     HEADS_LIMIT,
     Boot,
@@ -221,7 +223,9 @@ class Keeper:
         """Seal every window and sign the shutdown, so that the next start need not guess."""
         self._rests_until_ms = 0
         self.step()
-        self._attempt(partial(self._sign_off, reason))
+        signing_off = partial(self._sign_off, reason)
+        if not self._attempt(signing_off) and self._signer.ready():
+            self._attempt(signing_off)
 
     # Starting.
 
@@ -284,18 +288,25 @@ class Keeper:
             for stream_id, row in rows:
                 if journal_id <= heads[stream_id].journal_after:
                     continue
-                if stream_id not in windows:
-                    windows[stream_id] = self._left_window(heads[stream_id])
-                windows[stream_id].replay(row)
+                window = windows.get(stream_id) or self._left_window(heads[stream_id])
+                if window.is_full:  # the signer was away for long
+                    window = self._seal_left(window, newest)
+                window.replay(row)
+                windows[stream_id] = window
         for window in windows.values():
-            stream, to_ms = window.measured.stream, window.end_ms
-            body, carry = window.seal(to_ms)
-            self._signer.append(stream, body)
-            for events in window.news():
-                self._signer.append(stream, events)
-            self._spool.set_measured(stream, until_ms=to_ms, carry=carry, journal_after=newest)
-            log.info("sealed what the last run left stream=%s rows=%d", stream, len(window.rows))
+            self._seal_left(window, newest)
         return newest
+
+    def _seal_left(self, window: Window, newest: int) -> Window:
+        """Sign a window that the last run left; the one that follows."""
+        stream, to_ms = window.measured.stream, window.end_ms
+        body, carry = window.seal(to_ms)
+        self._signer.append(stream, body)
+        for events in window.news():
+            self._signer.append(stream, events)
+        self._spool.set_measured(stream, until_ms=to_ms, carry=carry, journal_after=newest)
+        log.info("sealed what the last run left stream=%s rows=%d", stream, len(window.rows))
+        return Window(measured=window.measured, from_ms=to_ms, carried=carry)
 
     def _left_window(self, head: Head) -> Window:
         settings = self._spool.settings(head.stream)
@@ -336,9 +347,10 @@ class Keeper:
     # One transaction each.
 
     def _commit(self) -> None:
+        signs = self._signer.ready()  # before the transaction: to find the signer again may take seconds
         now_ms = self._clock.utc_ms()
-        due = [stream for stream in self._streams.values() if self._is_due(stream, now_ms)]
-        beats = not self._heartbeat_due_ms - self._box.heartbeat_every_ms <= now_ms < self._heartbeat_due_ms
+        due = [stream for stream in self._streams.values() if signs and self._is_due(stream, now_ms)]
+        beats = signs and not self._heartbeat_due_ms - self._box.heartbeat_every_ms <= now_ms < self._heartbeat_due_ms
         if not (self._pending or due or beats):
             return
         if self._over_quota:
@@ -360,6 +372,8 @@ class Keeper:
         self._take_over(sealed)
         if beats:
             self._heartbeat_due_ms = now_ms + self._box.heartbeat_every_ms
+        if not signs:
+            self._bound_memory()
         self._commits += 1
 
     def _follow_the_clock(self, step: Step) -> None:
@@ -458,6 +472,9 @@ class Keeper:
             transaction()
         except SpoolDamagedError:
             raise
+        except PenError:  # the pen has said so; the disk is well, and takes what comes until something is signed again
+            self._bound_memory()
+            return False
         except SpoolError as wrong:
             log.log(
                 logging.DEBUG if self._in_trouble else logging.ERROR,

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from edge_agent.clock import Clock
 from edge_agent.keeping.spool import Head, Spool
+from edge_agent.signing.remote import RemotePen
 from evidence.bodies import Body, Configuration, Gap, GapReason
-from evidence.keys import SigningKey
+from evidence.pen import Pen
 from evidence.statement import Moment
 
 CLEAN: Final = b"clean"
@@ -32,19 +33,23 @@ class LastRun:
 
 
 class Signer:
-    """The box's pen: a key, a clock and a spool. All its methods but `moment` belong inside `spool.writing()`."""
+    """A pen, a clock and a spool. All its methods but `ready` and `moment` belong inside `spool.writing()`."""
 
-    def __init__(self, spool: Spool, key: SigningKey, clock: Clock) -> None:
+    def __init__(self, spool: Spool, pen: Pen, clock: Clock) -> None:
         self.spool = spool
         self.clock = clock
-        self.public = key.public
-        self._key = key
+        self.public = pen.public
+        self._pen = pen
         self._boot = clock.boot_id()
 
     @property
     def boot(self) -> bytes:
         """The boot id that statements carry."""
         return self._boot
+
+    def ready(self) -> bool:
+        """Whether something can be signed now. To find a lost signer again may take its while: outside `writing`."""
+        return not isinstance(self._pen, RemotePen) or self._pen.mend()
 
     def moment(self) -> Moment:
         """Now, by the box's clocks."""
@@ -59,7 +64,7 @@ class Signer:
 
     def append(self, stream: str, body: Body) -> Head:
         """Sign `body` as the stream's next statement; the stream's new head."""
-        return self.spool.append(self._key, stream, body, self.moment())
+        return self.spool.append(self._pen, stream, body, self.moment())
 
     def begin_run(self, process: str) -> LastRun:
         """Note that this process runs now; how its last run ended."""

@@ -23,7 +23,7 @@ from edge_agent.keeping.database import Database, SpoolDamagedError, SpoolError,
 from evidence import cbor
 from evidence.bodies import Body, Configuration
 from evidence.chain import Segment
-from evidence.keys import SigningKey
+from evidence.pen import Pen
 from evidence.receipt import Receipt
 from evidence.standing import BEGINNING, Standing
 from evidence.statement import Moment, seal
@@ -166,12 +166,12 @@ class Spool(Database):
         """All streams' heads, by name."""
         return [_head(row) for row in self._ask(_HEADS + " ORDER BY name")]
 
-    def append(self, key: SigningKey, stream: str, body: Body, moment: Moment) -> Head:
+    def append(self, pen: Pen, stream: str, body: Body, moment: Moment) -> Head:
         """Sign `body` as the stream's next statement and keep it; the new head. Only inside `writing`."""
         head = self.head(stream)
         config = sha256(body.encoded).digest() if isinstance(body, Configuration) else head.config
         encoded = seal(
-            key,
+            pen,
             box=self._box,
             stream=stream,
             n=head.next_n,

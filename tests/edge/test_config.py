@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge_agent.clock import CatchUp
 from edge_agent.config import judging_keys, sections
+from edge_agent.config.box import BOX
 from edge_agent.config.load import (
     Camera,
     Config,
@@ -356,7 +357,7 @@ def documented(heading: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("## `[box]`", sections.BOX),
+        ("## `[box]`", BOX),
         ("## `[uplink]`", sections.UPLINK),
         ("## `[[bus]]`", [key for keys in sections.BUS_KEYS.values() for key in keys]),
         (

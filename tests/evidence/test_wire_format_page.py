@@ -8,13 +8,13 @@ from types import ModuleType
 
 import pytest
 
-from evidence import bodies, bundle, cbor, chain, feed, judge, keys, receipt, roster, statement
+from evidence import bodies, bundle, cbor, chain, feed, judge, pen, receipt, roster, statement
 from evidence.bundle import MAGIC
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "wire-format.md").read_text()
 VECTORS = ROOT / "tests" / "vectors" / "wire-1"
-MODULES: list[ModuleType] = [bodies, bundle, cbor, chain, feed, judge, keys, receipt, roster, statement]
+MODULES: list[ModuleType] = [bodies, bundle, cbor, chain, feed, judge, pen, receipt, roster, statement]
 
 LIMITS = {
     name: value
@@ -48,7 +48,7 @@ def test_every_limit_stands_on_the_page(name: str) -> None:
 
 @pytest.mark.parametrize("member", sorted((m for e in ENUMS for m in e), key=lambda m: (type(m).__name__, m)))
 def test_every_number_of_every_enumeration_stands_on_the_page(member: IntEnum) -> None:
-    if isinstance(member, keys.Algorithm):
+    if isinstance(member, pen.Algorithm):
         assert re.search(rf"\| `{member.name}`[^|]*\| {int(member)} \|", PAGE)
     else:
         assert f"`{member.name}` = {int(member)}" in PAGE
