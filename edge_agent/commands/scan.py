@@ -11,6 +11,7 @@ locked is left alone: stop the agent first (sudo systemctl stop qianliyan-poll).
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -105,7 +106,8 @@ def run(arguments: argparse.Namespace, out: TextIO | None = None) -> Exit:
     if isinstance(config, ConfigurationError):
         sys.stderr.write(f"{config}\n")
         return Exit.CONFIGURATION
-    places = tuple(dict.fromkeys(arguments.places)) or _all_ports(screen)
+    named = {os.path.realpath(place.device) if place.device else str(place): place for place in arguments.places}
+    places = tuple(named.values()) or _all_ports(screen)
     if not places:
         sys.stderr.write("There is no serial port on this box: plug the adapter in, or name a host to scan.\n")
         return Exit.HARDWARE
@@ -187,7 +189,7 @@ class _Scan:
         """The device with the profile that fits; without one after Ctrl-C, and when the box has it already."""
         machines = self._config.machines if self._config else ()
         if not self._identifies or self._interrupted or streams_of(device, machines, lasting_name):
-            return Known(device=device, profile=None)
+            return Known(device=device, profile=None, is_tried=False)
         bus = bus_of(device, self._questions.wait_ms(device.kind))
         folder = self._config.box.profiles if self._config else None
         profiles = profiles_for(bus.kind.protocol, folder) if bus.kind.protocol else ()
@@ -196,7 +198,7 @@ class _Scan:
             trials = tried(bus, device.address, profiles, self._clock, apart_s=0, tell=lambda _: None)
         except KeyboardInterrupt:
             self._interrupted = True
-            return Known(device=device, profile=None)
+            return Known(device=device, profile=None, is_tried=False)
         finally:
             self._screen.close()
         best = () if isinstance(trials, Failure) else tied(ranked(trials))

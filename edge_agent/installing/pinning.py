@@ -21,7 +21,8 @@ class UndecidedError(Exception):
 def write(file: Path, config: Config, found: Found, device: Device, *, wanted: str | None) -> str:
     """Put profile and numbers into the box's file; returns what was put there.
 
-    A machine that is there keeps a profile that fits, unless `wanted` names another; one that is not there is added.
+    A machine that is there keeps a profile that fits, and points of its own, unless `wanted` names a profile; one that
+    is not there is added.
     Raises UndecidedError, and ConfigurationError or OSError when the file cannot be changed: it is then as it was.
     """
     chosen = _chosen(wanted, found)
@@ -34,11 +35,11 @@ def write(file: Path, config: Config, found: Found, device: Device, *, wanted: s
     box = BoxFile(file)
     streams = streams_of(device, config.machines, lasting_name)
     there = [machine for machine in config.machines if machine.stream in streams]
-    fitting = {rank.profile.id for rank in found.best}
+    unfit = {rank.profile.id for rank in found.ranks} - {rank.profile.id for rank in found.best}
     told = []
     for machine in there:
         changed = _pins(found.identity)
-        if wanted is not None or machine.profile.id not in fitting:
+        if wanted is not None or machine.profile.id in unfit:
             changed["profile"] = chosen.profile.id
         box.change("machine", machine.name, changed)
         told.append(f"{machine.name}: {_listed(changed)}")

@@ -33,6 +33,8 @@ class Known:
 
     device: Device
     profile: Profile | None
+    is_tried: bool = True
+    """Whether its profile was looked for."""
     tied: tuple[str, ...] = ()
     """Other profiles that it cannot be told from."""
     is_thin: bool = False
@@ -105,7 +107,8 @@ def ready_for(
             if there:
                 notes.append(f"{called(known.device)} is there already: {', '.join(there)}")
             elif known.profile is None:
-                notes.append(f"{called(known.device)} fits no known profile: docs/profiles.md says how to write one")
+                why = "fits no known profile: docs/profiles.md says how to write one" if known.is_tried else _UNTRIED
+                notes.append(f"{called(known.device)} {why}")
             else:
                 sections.append(_machine(bus.name if bus else name, known, known.profile, names))
     return Ready(sections=tuple(sections), notes=tuple(notes))
@@ -196,5 +199,6 @@ def _unused(name: str, names: set[str]) -> str:
     return found
 
 
+_UNTRIED: Final = "was not asked for its profile: `edge-agent identify` finds it"
 _TAIL: Final = 5
 _DIGITS_SHOWN: Final = 4

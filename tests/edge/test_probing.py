@@ -62,6 +62,9 @@ def test_a_mixed_line_is_found_whole_and_each_device_with_its_own_settings(world
         (OLD, "000000000042", 1200),
         (OBJECTS, "000000000005", 9600),
     }
+    for each in (meters, old):
+        assert {control for control, _ in each.meters[0].asked} <= {0x01, 0x11, 0x13}, "reads, and the address"
+    assert {apdu[:2] for apdu in objects.ledger} == {b"\x05\x01"}, "GET of one object"
 
 
 def test_meters_that_answer_a_wildcard_at_once_are_parted_by_their_low_digits(world: ExitStack) -> None:
