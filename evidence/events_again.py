@@ -1,4 +1,4 @@
-"""Judging events again: whether the limits, disagreements, signatures and counters that a box told of follow.
+"""Judging events again: whether the limits, disagreements, signatures, counters and witnesses a box told of follow.
 
 Pure. A box signs a window's readings first and the events in it right after. Where every sample is kept they are
 judged again exactly, by the box's own code. Where minutes are kept, a limit's event must be possible in its minute, and
@@ -7,6 +7,7 @@ one that the minutes leave no way around must have been told; the rest is open.
 After missing statements, and after minutes, nobody knows where the box stood:
 - a limit is known again when it would be raised, or would not, whatever it was before;
 - a counter from the minute after its first answer on (a counter is told of once in each UTC minute);
+- a meter's own count after its first answer, its clock after the first that shows it off, or well within;
 - a disagreement and a signature when the settings change.
 
 What a device reported by itself is nobody's judgement, and is only counted.
@@ -23,13 +24,18 @@ from evidence.limit_minutes import LimitMinutes
 from evidence.limits import UNRAISED, Limit, LimitState
 from evidence.standing import BEGINNING, Standing
 from evidence.stream_judge import COUNTER_EVERY_MS, Measure, Rules, StreamJudge
+from evidence.witness import CLOCK
+from evidence.witness_again import WitnessMinutes, first_ms_of, sure_from
 
 NAMED_LIMIT: Final = 50
 """Events that do not follow and are named one by one, at most; all are counted."""
 RAISED_LIMIT: Final = 1024
 """What is raised at the end is named up to so much."""
-JUDGED: Final = (EventKind.LIMIT, EventKind.DISAGREEMENT, EventKind.SIGNATURE, EventKind.COUNTER)
-"""What the box judged itself; everything else a device reported."""
+JUDGED: Final = (
+    *(EventKind.LIMIT, EventKind.DISAGREEMENT, EventKind.SIGNATURE),
+    *(EventKind.COUNTER, EventKind.WITNESS),
+)
+"""What the box judged itself, and a clock of which the settings say so; everything else a device reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +86,11 @@ class _Minutes:
     """A window of minutes, whose events are to come."""
 
     limits: dict[str, LimitMinutes]
+    witness: WitnessMinutes
 
     def check(self, key: _Key) -> _Found:
+        if key.event is EventKind.WITNESS:
+            return _Found.AGREED if self.witness.take(key.subject, key.at_ms) else _Found.OPEN
         minutes = self.limits.get(key.subject) if key.event is EventKind.LIMIT else None
         if minutes is None:
             return _Found.OPEN
@@ -96,13 +105,13 @@ class _Exact:
     open_kinds: frozenset[EventKind]
     open_limits: frozenset[str]
     open_until_ms: dict[str, int]
-    """Counters."""
+    """Counters, a meter's counts, its clock."""
 
     def is_open(self, key: _Key) -> bool:
         match key.event:
             case EventKind.LIMIT:
                 return key.subject in self.open_limits
-            case EventKind.COUNTER:
+            case EventKind.COUNTER | EventKind.WITNESS | EventKind.CLOCK:
                 return key.at_ms < self.open_until_ms.get(key.subject, 0)
             case kind:
                 return kind in self.open_kinds
@@ -129,7 +138,7 @@ class _Known:
     limits: dict[str, tuple[LimitState, LimitState]] = field(default_factory=dict)
     """Once lost: where a limit stands if it was not raised then, and if it was."""
     open_until_ms: dict[str, int] = field(default_factory=dict)
-    """Once lost: from when on a counter's events can be judged again."""
+    """Once lost: from when on a counter's events, a meter's counts and its clock can be judged again."""
     open_kinds: frozenset[EventKind] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -167,13 +176,12 @@ class _Known:
         )
 
     def _hear(self, rules: Rules, window: Readings) -> None:
-        """Counters that answered for the first time since it was lost are known from the next minute on."""
-        for counter in rules.counters:
-            column = column_of(window, counter.name, Aggregate.SAMPLE)
-            if counter.name not in self.open_until_ms and column is not None:
-                answered = (at_ms for at_ms, v in zip(window.times_ms, column.values, strict=True) if v is not None)
-                if (first_ms := next(answered, None)) is not None:
-                    self.open_until_ms[counter.name] = (first_ms // COUNTER_EVERY_MS + 1) * COUNTER_EVERY_MS
+        """What answered for the first time since it was lost: a counter is known from the next minute on."""
+        for name in [counter.name for counter in rules.counters]:
+            if name not in self.open_until_ms and (first_ms := first_ms_of(window, name)) is not None:
+                self.open_until_ms[name] = (first_ms // COUNTER_EVERY_MS + 1) * COUNTER_EVERY_MS
+        for name, sure_ms in sure_from(rules.witness, window) if rules.witness else ():
+            self.open_until_ms.setdefault(name, sure_ms)
 
     def _rules(self, rules: Rules, unsure: list[Limit]) -> Rules:
         """Without what would be judged from nowhere, and without a run state that no event depends on."""
@@ -211,6 +219,8 @@ class RejudgeEvents:
     _window: _Exact | _Minutes | None = None
     _beyond: dict[str, int | None] = field(default_factory=dict)
     """Since when all minutes lay beyond a limit."""
+    _counts: dict[str, int] = field(default_factory=dict)
+    """A meter's counts as they were read last, where that is known."""
     _raised: dict[tuple[EventKind, str], None] = field(default_factory=dict)
     _told: int = 0
     _reported: int = 0
@@ -220,6 +230,8 @@ class RejudgeEvents:
 
     def configure(self, rules: Rules) -> None:
         """Other settings are in force."""
+        if (rules.witness and rules.witness.who) != (self.rules.witness and self.rules.witness.who):
+            self._counts.clear()
         self.rules, self._same = rules, False
 
     def readings(self, n: int, window: Readings, ends: list[int], *, config: bytes, follows: bool, ruled: bool) -> None:
@@ -239,10 +251,14 @@ class RejudgeEvents:
         if window.keep is Keep.EVERY:
             self._beyond.clear()
             self._window = self._known.judge(window, self.rules)
+            self._counts = dict(self._known.standing.witness.counts)
         else:
             self._known = _Known(lost=True)
             minutes = (LimitMinutes.of(limit, window, ends) for limit in self.rules.limits)
-            self._window = _Minutes({of.by.name: of for of in minutes if of is not None})
+            counts = self.rules.witness.counts if self.rules.witness else ()
+            witness = WitnessMinutes.of(counts, window, ends, self._counts)
+            self._window = _Minutes({of.by.name: of for of in minutes if of is not None}, witness)
+            self._counts = witness.last
 
     def events(self, n: int, body: Events, *, follows: bool) -> None:
         """Events that were told of what has been read so far."""
@@ -252,10 +268,10 @@ class RejudgeEvents:
         for event in body.events:
             self._told += 1
             self._note(event)
-            if event.event not in JUDGED:
+            key = _Key.of(event)
+            if not self._is_judged(key):
                 self._reported += 1
                 continue
-            key = _Key.of(event)
             found = _Found.OPEN if self._window is None else self._window.check(key)
             self._found[found] += 1
             if found is _Found.UNFOUNDED:
@@ -276,16 +292,22 @@ class RejudgeEvents:
             raised=tuple(self._raised),
         )
 
+    def _is_judged(self, key: _Key) -> bool:
+        has_clock = self.rules.witness is not None and bool(self.rules.witness.clock)
+        return key.event in JUDGED or (key.event is EventKind.CLOCK and key.subject == CLOCK and has_clock)
+
     def _lose(self) -> None:
         self._known = _Known(lost=True)
         self._beyond.clear()
+        self._counts = {}
 
     def _close(self) -> None:
         """All events of the window have come: what is lacking was not told."""
         match self._window:
             case _Exact() as exact:
                 self._lack(map(str, exact.lacking()))
-            case _Minutes(limits=limits):
+            case _Minutes(limits=limits, witness=witness):
+                self._lack(f"WITNESS NOTED {point} from {from_ms} on" for point, from_ms, _ in witness.untold)
                 for name, minutes in limits.items():
                     self._beyond[name], is_due = minutes.due(self._beyond.get(name))
                     if is_due and (EventKind.LIMIT, name) not in self._raised and len(self._raised) < RAISED_LIMIT:

@@ -11,6 +11,7 @@ from evidence.errors import MalformedError
 from evidence.judge import UNJUDGED, Judged
 from evidence.limits import UNRAISED, LimitState
 from evidence.signature import UNSIGNED, SignatureState
+from evidence.witness import UNWITNESSED, WitnessState
 
 
 class CounterState(NamedTuple):
@@ -33,9 +34,12 @@ class Standing:
     counters: tuple[tuple[str, CounterState], ...] = ()
     """By their points."""
     signature: SignatureState = UNSIGNED
+    witness: WitnessState = UNWITNESSED
+    stranger: int = 0
+    """Whether another device than the one that was commissioned was told of last."""
 
     def anew(self, *, same: bool) -> "Standing":
-        """After a gap: nothing is known but what was raised and what counters said.
+        """After a gap: nothing is known but what was raised and what counters and a meter said.
 
         Not under the `same` settings, disagreement and signature begin from nothing too; a limit goes by its name.
         """
@@ -55,6 +59,8 @@ class Standing:
             [[name, *state] for name, state in self.limits],
             [[name, *state] for name, state in self.counters],
             self.signature.to_value(),
+            self.witness.to_value(),
+            self.stranger,
         ]
 
     @classmethod
@@ -63,13 +69,15 @@ class Standing:
         match value:
             case [int(), *_]:  # of a box that judged nothing but the run state
                 return cls(judged=Judged.from_value(value))
-            case [judged, [int(raised), int(since), int(until)], [*limits], [*counters], signature]:
+            case [judged, [int(raised), int(since), int(until)], [*limits], [*counters], signature, witness, int(who)]:
                 return cls(
                     judged=Judged.from_value(judged),
                     apart=LimitState(raised, since, until),
                     limits=tuple(map(_limit_state, limits)),
                     counters=tuple(map(_counter, counters)),
                     signature=SignatureState.from_value(signature),
+                    witness=WitnessState.from_value(witness),
+                    stranger=who,
                 )
         raise MalformedError("where judging stood cannot be read")
 

@@ -1,4 +1,4 @@
-"""Everything that is judged of one stream, answer by answer: run state, disagreement, limits, signature, counters.
+"""Everything that is judged of one stream, answer by answer: run state, limits, counters, signature, witness.
 
 Pure. The box judges with this, and a bank judges again with the very same code. What it has to remember from one answer
 to the next is a `Standing`: integers, kept with the readings, so that a power cut changes nothing of what is said.
@@ -16,6 +16,8 @@ from evidence.judge import Change, Fusion, Judged, Read, Rule, expire, judge, ru
 from evidence.limits import UNRAISED, Limit, LimitState, Side, latched, limits_from_settings
 from evidence.signature import Signature, SignatureState, watch
 from evidence.standing import BEGINNING, CounterState, Standing
+from evidence.witness import Witness
+from evidence.witness_watch import WitnessWatch
 
 RUN_STATE: Final = "run_state"
 """What a DISAGREEMENT is about."""
@@ -39,6 +41,7 @@ class Rules:
     limits: tuple[Limit, ...] = ()
     counters: tuple[CounterPoint, ...] = ()
     signature: Signature | None = None
+    witness: Witness | None = None
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Rules":
@@ -48,6 +51,7 @@ class Rules:
             limits=limits_from_settings(settings),
             counters=counter_points(settings),
             signature=Signature.from_settings(settings),
+            witness=Witness.from_settings(settings),
         )
 
     @property
@@ -60,6 +64,7 @@ class Rules:
         """Every point that is looked at."""
         names = [read.point for read in self.run_state.reads] if self.run_state else []
         names += [limit.point for limit in self.limits] + [counter.name for counter in self.counters]
+        names += [*self.witness.counts, *self.witness.clock] if self.witness else []
         return frozenset([*names, self.signature.point] if self.signature else names)
 
 
@@ -82,6 +87,8 @@ class StreamJudge:
     _apart: LimitState = field(init=False)
     _signature: SignatureState = field(init=False)
     _power: int | None = field(init=False, default=None)
+    _stranger: int = field(init=False)
+    _watch: WitnessWatch | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         places = {point.name: place for place, point in enumerate(self.points)}
@@ -99,6 +106,9 @@ class StreamJudge:
         self.judged, self._apart, self._signature = carried.judged, carried.apart, carried.signature
         if rules.signature is not None and self.rule is not None:
             self._power = places.get(rules.signature.point)
+        self._stranger = carried.stranger
+        if rules.witness is not None:
+            self._watch = WitnessWatch(rules.witness, carried.witness, self.points)
 
     def take(self, at_ms: int, values: Sequence[int | None]) -> tuple[list[Change], list[Event]]:
         """Take in the answer that arrived `at_ms`: changes of the run state, and what a person should know."""
@@ -115,7 +125,21 @@ class StreamJudge:
             self._look_at_counters(at_ms, values, events)
         if self._power is not None and values[self._power] is not None:
             self._look_at_signature(at_ms, values[self._power], events)
+        if self._watch is not None:
+            events += self._watch.take(at_ms, values)
         return changes, events
+
+    def heed(self, reported: Sequence[Event]) -> list[Event]:
+        """What of a device's report is news: who it is is told when that changed, also over a restart."""
+        news: list[Event] = []
+        for event in reported:
+            if event.event is EventKind.IDENTITY and event.phase is not Phase.NOTED:
+                stranger = int(event.phase is Phase.RAISED)
+                if stranger == self._stranger:
+                    continue
+                self._stranger = stranger
+            news.append(event)
+        return news
 
     def expire(self, at_ms: int) -> list[Change]:
         """Let time pass until `at_ms`."""
@@ -137,6 +161,8 @@ class StreamJudge:
                 if last is not None
             ),
             signature=self._signature,
+            witness=self.carried.witness if self._watch is None else self._watch.state,
+            stranger=self._stranger,
         )
 
     def _read(self, values: Sequence[int | None]) -> list[int | None]:

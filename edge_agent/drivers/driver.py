@@ -4,14 +4,11 @@ A driver is a module with the three functions of `Driver`; `drivers.driver_of` p
 or fails to say, is a value here, never an exception.
 """
 
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.reading import Frame
 from evidence.bodies import Event, Failure
-
-NOW_MS: Final = 0
-"""As an event's `at_ms`: the instant of the reading that brings it."""
 
 
 class Exchange(NamedTuple):

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from edge_agent.config.sections import Identity, Machine
-from edge_agent.drivers.driver import NOW_MS, Asker, Driver, Exchange, Line
-from edge_agent.reading import Frame
+from edge_agent.drivers.driver import Asker, Driver, Exchange, Line
+from edge_agent.reading import NOW_MS, Frame
 from evidence.bodies import MS_LIMIT, TEXT_LIMIT, Event, EventKind, Failure, Phase
 
 AGAIN_MS: Final = 3_600_000

@@ -509,6 +509,7 @@ class Keeper:
             window = stream.window
             stream.lose(Lost(window.from_ms, window.end_ms, len(window.rows)))
             carried = window.carried.anew(same=True)  # what was lost is no evidence, so nothing was judged from it
+            carried = replace(carried, stranger=window.judge.standing.stranger)  # but what was reported will be told
             stream.window = Window(
                 measured=window.measured,
                 from_ms=window.end_ms,

@@ -6,12 +6,12 @@ A window ends just after its last reading, so the next one adjoins it and no rea
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
 from edge_agent.keeping.rows import Row, Rows, decode_events, decode_row, encode_events, encode_row
-from edge_agent.reading import Frame, Reading
+from edge_agent.reading import NOW_MS, Frame, Reading
 from evidence.bodies import (
     FRAME_LIMIT,
     FRAMES_LIMIT,
@@ -156,13 +156,15 @@ class Window:
         if reading.frames and any(answer for _, answer in reading.frames):
             self._frames, self._frames_at_ms = reading.frames, at_ms
         changed = self._take(row, at_ms, reading.values, reading.failure, reading.cycles)
-        self.reported += reading.events
-        return [row, *encode_events(reading.events)], changed
+        stamped = (replace(event, at_ms=at_ms) if event.at_ms == NOW_MS else event for event in reading.events)
+        news = self.judge.heed(tuple(stamped)) if reading.events else []
+        self.reported += news
+        return [row, *encode_events(news)], changed
 
     def replay(self, row: bytes) -> None:
         """Take in a row that an earlier run of this program had kept."""
         if (events := decode_events(row)) is not None:
-            self.reported += events
+            self.reported += self.judge.heed(events)
             return
         at_ms, values, failure, cycles = decode_row(row)
         self._take(row, at_ms, values, failure, cycles)

@@ -12,7 +12,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from random import Random
 from threading import Event
 from typing import Final
@@ -20,7 +19,7 @@ from typing import Final
 from edge_agent.clock import Clock
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.drivers import driver_of
-from edge_agent.drivers.driver import NOW_MS, Asker, Exchange, Line
+from edge_agent.drivers.driver import Asker, Exchange, Line
 from edge_agent.polling.breaker import Backoff, Breaker, Verdict
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
@@ -130,15 +129,14 @@ class Poller:
         return False
 
     def _reading(self, turn: "_Turn", exchange: Exchange, *, cycles: int = 1) -> Reading:
-        at_ms = self._clock.utc_ms()
         return Reading(
             stream=turn.machine.stream,
-            at_ms=at_ms,
+            at_ms=self._clock.utc_ms(),
             steady_ms=self._clock.steady_ms(),
             values=exchange.values,
             failure=exchange.failure,
             frames=exchange.frames,
-            events=tuple(replace(event, at_ms=at_ms) if event.at_ms == NOW_MS else event for event in exchange.events),
+            events=exchange.events,
             cycles=cycles,
         )
 

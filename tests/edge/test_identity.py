@@ -10,7 +10,7 @@ from edge_agent.config.load import Machine, Parity
 from edge_agent.config.profiles import OURS, Profile, load_profile
 from edge_agent.config.sections import Bus, BusKind, Identity, SerialPort
 from edge_agent.drivers import driver_of, identifying_driver_of
-from edge_agent.drivers.driver import NOW_MS, Asker, Exchange, Line
+from edge_agent.drivers.driver import Asker, Exchange, Line
 from edge_agent.drivers.identity import (
     AGAIN_MS,
     SUBJECT,
@@ -21,6 +21,7 @@ from edge_agent.drivers.identity import (
     number_of,
     same,
 )
+from edge_agent.reading import NOW_MS
 from evidence.bodies import EventKind, Events, Failure, Phase
 from tests.world.buses import machine, point, tcp
 from tests.world.dlt645_meter import Fault645, Line645, Meter645
