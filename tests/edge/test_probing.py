@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_agent.config.profiles import Parity
 from edge_agent.config.sections import BusKind
-from edge_agent.installing.hints import hints_of
+from edge_agent.installing.hints import Sound, hints_of, sound_of
 from edge_agent.installing.likely import DLT_KINDS, Mode, Settings
-from edge_agent.installing.probing import Device, Prober
+from edge_agent.installing.probing import Device, Prober, _is_crowd, _who_answered
 from edge_agent.installing.sweep import ANYBODY, Options, Pass, Place, Questions, Sweep
+from tests.world.dlt645_frames import sealed
 from tests.world.dlt645_meter import Fault645, Line645, Meter645
-from tests.world.dlt698_meter import Fault698, Meter698
+from tests.world.dlt698_meter import Fault698, Meter698, framed
 from tests.world.mixed_line import MixedLine
 from tests.world.plant import Fault, Plant
 from tests.world.rs485 import Noise, Rs485
@@ -167,6 +170,28 @@ def test_an_answer_from_another_address_is_nobody_we_asked_for(world: ExitStack,
     line = world.enter_context(Line645(meters=[Meter645("202401150007", edition=1997 if kind is OLD else 2007)]))
     line["202401150007"].fault = Fault645.WRONG_ADDRESS
     assert not prober().make(asked(Place(device=line.device), kind, "202401150007")).found
+
+
+frames = st.sampled_from(
+    [
+        sealed("202401150007", 0x91, b"\0" * 8, wakes=4),
+        sealed("202401150007", 0x93, b"\x07\0\x15\x01\x24\x20"),
+        sealed("AABBCCDDEEFF", 0x81, b"\0\0"),
+        framed(b"\x85\x01\x01" + bytes(7)),
+        framed(b"", client=3),
+    ]
+)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=40), frames), max_size=6).map(b"".join), st.sampled_from(DLT_KINDS))
+def test_whatever_a_line_says_it_is_told_and_nobody_is_made_up(heard: bytes, kind: BusKind) -> None:
+    for who in _who_answered(kind, heard, ANYBODY):
+        assert len(who) == 12
+        assert who.isdecimal()
+        assert bytes.fromhex(who)[::-1] in heard
+    _is_crowd(kind, ANYBODY, heard)
+    assert sound_of(kind, ANYBODY, heard) in Sound
+    assert sound_of(MODBUS, 7, heard) in Sound
 
 
 def test_a_port_that_is_not_there_or_held_is_not_asked_and_says_why(world: ExitStack) -> None:

@@ -38,6 +38,7 @@ class MixedLine:
             tty.setraw(end)
         self.noise = self.talks = b""
         self.asked = 0
+        self._hearing: list[int] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="mixed line")
 
@@ -72,8 +73,8 @@ class MixedLine:
 
     def _pass_on(self, asked: bytes) -> None:
         self.asked += 1
-        hearing = [end for end, baud in self._stations.items() if baud == self.baud]
-        for end in hearing:
+        self._hearing = [end for end, baud in self._stations.items() if baud == self.baud]
+        for end in self._hearing:
             os.write(end, asked)
         if self.noise:
             os.write(self._near, self.noise)
@@ -81,9 +82,8 @@ class MixedLine:
     def _answer(self, ready: list[int]) -> None:
         said = {end: os.read(end, 512) for end in ready}
         until_s = time.monotonic() + OVERLAP_S
-        while len(said) < len(self._stations) and (left_s := until_s - time.monotonic()) > 0:
-            others = [end for end in self._stations if end not in said]
-            for end in select.select(others, [], [], left_s)[0]:
+        while (others := [end for end in self._hearing if end not in said]) and time.monotonic() < until_s:
+            for end in select.select(others, [], [], max(0.0, until_s - time.monotonic()))[0]:
                 said[end] = os.read(end, 512)
         answers = list(said.values())
         spoilt = bytearray(answers[0].ljust(max(map(len, answers)), b"\xff"))
