@@ -90,7 +90,7 @@ def run(
     except RecorderError as wrong:
         return _fail(str(wrong), Exit.HARDWARE)
     except OSError as wrong:
-        return _fail(f"cannot write {wrong.filename}: {wrong.strerror}", Exit.HARDWARE)
+        return _fail(f"cannot write {wrong.filename}: {wrong.strerror}; may this user write there?", Exit.HARDWARE)
     finally:
         screen.close()
 

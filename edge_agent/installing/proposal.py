@@ -143,6 +143,8 @@ def _proposal(
 
 def _named(series: Sequence[Sample]) -> Parts | Refusal:
     """Rule 3; the states rise."""
+    if len(series) < MINIMUM_LEARNED:
+        return too_few(f"{len(series)} readings without a pause", MINIMUM_LEARNED)
     found = divide([sample.power_mw for sample in series])
     highest_mw = level_of(found[-1]).median_mw
     off = sum(level_of(powers).median_mw * OFF_SHARE <= highest_mw for powers in found)
@@ -165,6 +167,8 @@ def _told(walk: Mapping[RunState, Sequence[Sample]], interval_ms: int) -> Parts 
             samples = walk[state]
             own_ms = min(interval_ms, (samples[-1].at_ms - samples[0].at_ms) // 2)
             series = greatest(samples, own_ms) if own_ms else samples
+            if len(series) < MINIMUM_WALK:
+                return too_few(f"{len(series)} readings of {name_of(state)} without a pause", MINIMUM_WALK)
             parts[state] = sorted(max(abs(sample.power_mw), FAINT_MW) for sample in series)
     for low, high in pairwise(parts):
         apart = separation(parts[low], parts[high])

@@ -146,6 +146,43 @@ def test_levels_that_overlap_are_refused(ratio: float, noise: float, seed: int) 
     refused(learn(stays([(1000, 600), (1000 * ratio, 600)] * 2, noise=noise, seed=seed), ASKED))
 
 
+POWERS = st.integers(-(1 << 50), 1 << 50) | st.sampled_from([0, 1, 4_999, 5_000, 300_000, 310_000, 3_000_000])
+
+
+@st.composite
+def any_samples(draw: st.DrawFn, *, least: int = 0) -> list[Sample]:
+    steps = draw(st.lists(st.tuples(st.integers(1, 400_000), POWERS), min_size=least, max_size=120))
+    at_ms, samples = 0, []
+    for step, power in steps:
+        at_ms += step
+        samples.append(Sample(at_ms, power))
+    return samples
+
+
+@given(samples=any_samples(), period=st.sampled_from([50, 1000, 30_000]))
+@settings(max_examples=100, deadline=None)
+def test_any_readings_give_a_rule_that_holds_or_a_reason(samples: list[Sample], period: int) -> None:
+    found = learn(samples, Asked(point="p", period_ms=period, hold_ms=2 * period))
+    if isinstance(found, Proposal):
+        assert found.figure >= LEAST_SEPARATION
+        assert settings_in_file(found.rule)
+    else:
+        assert found.why
+        assert found.next_step
+
+
+@given(off=any_samples(least=1), idle=any_samples(least=1), running=any_samples(least=1))
+@settings(max_examples=100, deadline=None)
+def test_any_walk_gives_a_rule_that_holds_or_a_reason(
+    off: list[Sample], idle: list[Sample], running: list[Sample]
+) -> None:
+    found = from_walk({OFF: off, IDLE: idle, RUNNING: running}, ASKED)
+    if isinstance(found, Proposal):
+        assert min(found.shares.values()) >= 950
+    else:
+        assert found.next_step
+
+
 def walk_of(*states: tuple[RunState, float, int], noise: float = 0.03) -> dict[RunState, list[Sample]]:
     return {state: stays([(power_w, seconds)], noise=noise, seed=int(state)) for state, power_w, seconds in states}
 
