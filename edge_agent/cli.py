@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "calibrate": ("edge_agent.commands.calibrate", "find out from which power on a machine idles and works"),
     "watch-line": ("edge_agent.commands.watch_line", "show live values of one device, with raw frames on demand"),
     "decode": ("edge_agent.commands.decode", "say what one frame of a protocol means"),
+    "judge": ("edge_agent.commands.judge", "judge what was read again, by any rule"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
 }
 
