@@ -13,6 +13,7 @@ After missing statements, and after minutes, nobody knows where the box stood:
 What a device reported by itself is nobody's judgement, and is only counted.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -29,6 +30,8 @@ from evidence.witness_again import WitnessMinutes, first_ms_of, sure_from
 
 NAMED_LIMIT: Final = 50
 """Events that do not follow and are named one by one, at most; all are counted."""
+NEWEST_LIMIT: Final = 50
+"""Events that are named as they were told, at most."""
 RAISED_LIMIT: Final = 1024
 """What is raised at the end is named up to so much."""
 JUDGED: Final = (
@@ -57,6 +60,8 @@ class EventsJudged:
     """(n, what) of the first that do not follow."""
     raised: tuple[tuple[EventKind, str], ...]
     """What is raised at the end."""
+    newest: tuple[tuple[int, Event], ...]
+    """(n, the event) of the last that were told, in the order of their statements."""
 
 
 class _Found(Enum):
@@ -227,6 +232,7 @@ class RejudgeEvents:
     _found: dict[_Found, int] = field(default_factory=lambda: dict.fromkeys(_Found, 0))
     _missing: int = 0
     _named: list[tuple[int, str]] = field(default_factory=list)
+    _newest: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=NEWEST_LIMIT))
 
     def configure(self, rules: Rules) -> None:
         """Other settings are in force."""
@@ -267,6 +273,7 @@ class RejudgeEvents:
             self._lose()
         for event in body.events:
             self._told += 1
+            self._newest.append((n, event))
             self._note(event)
             key = _Key.of(event)
             if not self._is_judged(key):
@@ -290,6 +297,7 @@ class RejudgeEvents:
             missing=self._missing,
             named=tuple(self._named),
             raised=tuple(self._raised),
+            newest=tuple(self._newest),
         )
 
     def _is_judged(self, key: _Key) -> bool:

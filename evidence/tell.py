@@ -253,6 +253,9 @@ def _events(events: EventsJudged | None) -> Iterator[tuple[str, str]]:
         if number:
             parts.append(f"{number:,} {what}")
     yield "  events", ", ".join(parts)
+    for n, one in events.newest[-NAMED_IN_TEXT:]:
+        says = f": {one.says}" if one.says else ""
+        yield "  told", f"n={n} {when(one.at_ms)} {one.event.name} {one.phase.name} {one.subject}{says}"
     for event, subject in events.raised[:NAMED_IN_TEXT]:
         yield "  RAISED", f"{event.name} {subject}, and not cleared"
 

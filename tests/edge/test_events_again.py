@@ -210,6 +210,9 @@ def test_minutes_say_when_a_limit_must_have_been_told() -> None:
     found = judged_again(honest)
     assert found is not None
     assert (found.agreed, found.unfounded, found.missing, found.raised) == (2, 0, 0, ())
+    assert [(honest[n], event) for n, event in found.newest] == [
+        (body, event) for body in honest if isinstance(body, Events) for event in body.events
+    ]
     silent: list[Body] = [body for body in honest if not isinstance(body, Events)]
     found = judged_again(silent)
     assert found is not None
