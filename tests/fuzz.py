@@ -57,6 +57,10 @@ def reader(name: str) -> Callable[[bytes], None]:
         return read_statement
     if name == "body":
         return body_reader()
+    if name == "mtconnect":
+        return document_reader()
+    if name == "recording":
+        return recording_reader()
     from edge_agent.codecs.errors import FrameError
 
     module, _, function = CODECS[name][0].partition(":")
@@ -141,8 +145,54 @@ def body_reader() -> Callable[[bytes], None]:
     return read_body
 
 
+def document_reader() -> Callable[[bytes], None]:
+    """An MTConnect agent's answer: as it is, and as the middle of one."""
+    from edge_agent.codecs.errors import FrameError
+    from edge_agent.codecs.mtconnect import parse
+
+    start, end = STREAMS.split(b"|")
+
+    def read_document(noise: bytes) -> None:
+        for document in (noise, start + noise + end):
+            with suppress(FrameError):
+                parse(document)
+
+    return read_document
+
+
+def recording_reader() -> Callable[[bytes], None]:
+    """A recording, of either form."""
+    from edge_agent.codecs.errors import FrameError
+    from edge_agent.codecs.recording import Form, Reader
+
+    def read_recording(noise: bytes) -> None:
+        for form in Form:
+            reader = Reader(form)
+            for line in noise.splitlines(keepends=True):
+                with suppress(FrameError):
+                    reader.take(line)
+
+    return read_recording
+
+
+STREAMS = (
+    b'<MTConnectStreams xmlns="urn:mtconnect.org:MTConnectStreams:1.7"><Header instanceId="1" firstSequence="1" '
+    b'lastSequence="2" nextSequence="3"/><Streams><DeviceStream name="a" uuid="b"><ComponentStream><Events>|</Events>'
+    b"</ComponentStream></DeviceStream></Streams></MTConnectStreams>"
+)
+OWN_SEEDS = {
+    "mtconnect": [STREAMS, b'<Execution dataItemId="a" timestamp="b" sequence="1">ACTIVE</Execution>'],
+    "recording": [
+        b'{"offset_ms": 0, "values": {"active_power": 1500.5, "energy": null}, "failure": "NO_VALUE"}\n',
+        b"at_ms,active_power,failure\n1700000000000,1500.5,\n1700000001000,,SILENT\n",
+    ],
+}
+
+
 def seeds(name: str) -> list[bytes]:
-    """Published frames of this protocol."""
+    """Published frames of this protocol, or our own."""
+    if name in OWN_SEEDS:
+        return OWN_SEEDS[name]
     file = VECTORS / f"{CODECS[name][1]}.json" if name in CODECS else VECTORS / "none"
     if not file.exists():
         return [b""]

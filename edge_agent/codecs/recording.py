@@ -110,7 +110,7 @@ class Reader:
         if unknown or not isinstance(values, dict) or len(values) > POINTS_LIMIT:
             raise FrameError(FrameFault.VALUE, "a reading has a time, values by point name, and failure")
         at_ms = _number(found[keys[0].value])
-        if at_ms is None or at_ms % 1 or not self._last_ms < at_ms < MS_LIMIT:
+        if at_ms is None or not self._last_ms < at_ms < MS_LIMIT or at_ms % 1:  # of more digits Decimal has no rest
             raise FrameError(FrameFault.VALUE, f"{keys[0].value} must be whole, and above the line's before")
         reading = Recorded(
             at_ms=int(at_ms),

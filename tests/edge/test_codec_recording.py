@@ -77,6 +77,8 @@ def test_a_files_name_says_its_form() -> None:
         ('{"offset_ms": "1"}', FrameFault.VALUE),
         ('{"offset_ms": true}', FrameFault.VALUE),
         ('{"offset_ms": 9007199254740992}', FrameFault.VALUE),
+        ('{"offset_ms": 17011111111111111111110000001008}', FrameFault.VALUE),
+        ('{"offset_ms": 0.00000000000000000000000000000000001}', FrameFault.VALUE),
         ('{"offset_ms": 1, "values": []}', FrameFault.VALUE),
         ('{"offset_ms": 1, "vals": {}}', FrameFault.VALUE),
         ('{"offset_ms": 1, "values": {"a": "1"}}', FrameFault.VALUE),
@@ -168,6 +170,19 @@ def test_a_value_beyond_what_a_statement_carries_is_none() -> None:
     assert integer_of(Decimal(10) ** 20, 3, 1 << 53) is None
     assert integer_of(Decimal("0.25"), 1, 1 << 53) == 2
     assert integer_of(None, 1, 1 << 53) is None
+
+
+@given(
+    number=st.from_regex(r"-?[0-9]{1,42}(\.[0-9]{1,42})?([eE][+-]?[0-9]{1,4})?", fullmatch=True),
+    decimals=st.integers(0, 9),
+)
+def test_any_number_is_a_value_none_or_refused(number: str, decimals: int) -> None:
+    for line in (f'{{"offset_ms": {number}}}', f'{{"offset_ms": 1, "values": {{"a": {number}}}}}'):
+        with suppress(FrameError):
+            reading = Reader(Form.JSON_LINES).take(line.encode())
+            assert reading is not None
+            value = integer_of(reading.values.get("a"), decimals, 1 << 53)
+            assert value is None or abs(value) < 1 << 53
 
 
 @given(text=st.binary(max_size=400) | st.text(max_size=200).map(str.encode), form=st.sampled_from(Form))

@@ -1,6 +1,7 @@
 import ast
 import inspect
 import logging
+import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -27,6 +28,7 @@ from edge_agent.drivers.driver import Exchange
 from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 from evidence.bodies import FRAME_LIMIT, EventKind, Failure, Phase
+from evidence.judge import UNJUDGED, PlcState, Pulses, RunState
 from tests.world.chip import FakeChip
 from tests.world.gpio_sim import GpioSim, missing
 from tests.world.sleeper import SleeperClock
@@ -460,6 +462,26 @@ def test_a_box_names_its_inputs_and_signs_how_they_are_read(tmp_path: Path) -> N
     chip.rest(50)
     assert [asker.ask(0).values for asker in askers] == [(12,), (1,)]
     line.close()
+
+
+def test_a_machine_runs_while_its_contact_is_closed_or_while_its_pulses_come(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
+    contact = next(part for part in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if 'point = "running"' in part)
+    cycles = '[machine.run_state]\nstrategy = "pulses"\npoint = "energy_import"\nlongest_cycle_s = 30\n'
+    text = BOX.replace('profile = "s0_meter_1000"\n', 'profile = "s0_meter_1000"\n' + cycles) + contact
+    (tmp_path / "box.toml").write_text(text, encoding="utf-8")
+    by_pulses, by_contact = (machine.run_state for machine in load(tmp_path / "box.toml").machines)
+    assert isinstance(by_pulses, Pulses)
+    assert isinstance(by_contact, PlcState)
+    judged, states = UNJUDGED, []
+    for at, pulses_so_far in enumerate([5, 6, 8, 0, 1, *([1] * 40)]):  # the program began anew in between
+        judged, _ = by_pulses.judge(judged, 1_000 * at, (pulses_so_far,))
+        states.append(judged.state)
+    assert states[0] is RunState.UNKNOWN
+    assert set(states[1:35]) == {RunState.RUNNING}
+    assert states[-1] is RunState.STOPPED
+    assert by_contact.level(1, RunState.UNKNOWN) is RunState.RUNNING
+    assert by_contact.level(0, RunState.UNKNOWN) is RunState.STOPPED
 
 
 def test_two_machines_cannot_have_one_line(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import ast
 import inspect
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,7 @@ from edge_agent.drivers.mtconnect_values import active, value_of
 from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 from evidence.bodies import FRAME_LIMIT, EventKind, Events, Failure, Phase
+from evidence.judge import UNJUDGED, PlcState
 from tests.world.mtconnect_agent import MILL, Agent, Fault
 from tests.world.mtconnect_agent import DataItem as Offered
 from tests.world.sleeper import SleeperClock
@@ -554,6 +556,29 @@ def test_the_poller_rests_a_hanging_agent_and_reads_it_when_it_is_back(agent: Ag
     assert failures[3:5] == [Failure.SILENT] * 2
     assert Failure.RESTED in failures
     assert failures[-1] is None
+
+
+def test_a_machine_tool_is_judged_by_what_its_controller_says(agent: Agent, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
+    rule_text = next(part for part in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if '"execution"' in part)
+    here = f"http://127.0.0.1:{agent.port}"
+    machine = loaded(tmp_path, BOX.replace("http://192.168.1.60:5001/agents", here) + rule_text)
+    rule, execution = machine.run_state, machine.points[0]
+    assert isinstance(rule, PlcState)
+    assert isinstance(execution, DataItem)
+    assert {value for _, value, _ in rule.states} == {value for _, value in execution.states}
+    line = line_of(machine.bus)
+    asker = asker_of(machine, line)
+    judged, states = UNJUDGED, []
+    words = ("ACTIVE", "FEED_HOLD", "ACTIVE", "PROGRAM_COMPLETED", "READY", "UNAVAILABLE", "UNAVAILABLE")
+    for at_ms, word in enumerate(words):
+        agent.say("exec", word)
+        assert line.open() is None
+        value = asker.ask(1000 * at_ms).values[0]
+        judged, _ = rule.judge(judged, 1000 * rule.hold_ms * (at_ms + 1), (value,))
+        states.append(judged.state.name)
+    line.close()
+    assert states == ["RUNNING", "IDLE", "RUNNING", "IDLE", "STOPPED", "UNKNOWN", "UNKNOWN"]
 
 
 BOX = """
