@@ -253,7 +253,7 @@ def kept_by_box(folder: Path, keep: Keep, *, hours: float, every_s: int) -> BoxU
     return box
 
 
-@pytest.mark.parametrize(("keep", "every_s"), [(Keep.EVERY, 10), (Keep.MINUTE, 5)])
+@pytest.mark.parametrize(("keep", "every_s"), [(Keep.EVERY, 20), (Keep.MINUTE, 15)])
 def test_what_the_box_has_kept_is_learned_from_while_it_polls(tmp_path: Path, keep: Keep, every_s: int) -> None:
     box = kept_by_box(tmp_path, keep, hours=2.2, every_s=every_s)
     file = written(tmp_path)
