@@ -1,4 +1,4 @@
-"""What the demonstration checks: findings against the machines' curves and the clip's truth, and the page."""
+"""What the demonstration checks: what the bank found against the curves, the clip's truth and what was done."""
 
 import html
 import re
@@ -6,12 +6,22 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any, Final
 
-from demo.machines import MACHINES, SILENT_FOR_S, Machine
+from demo.curves import HYDRANT_LOW_S, energy_wh
+from demo.machines import COVER_OPENED_S, MACHINES, PRESSURE_FELL_S, SILENT_FOR_S, Machine, whole
 from demo.parts import DemoError
 
 HOUR_MS: Final = 3_600_000
 TOLERANCE_MS: Final = HOUR_MS * 4 // 10
 """Of a day's running hours against the curve: dwell, the grid of half a minute, and the first minutes."""
+ENERGY_PERCENT: Final = 3
+"""Of the sealed meter's energy against the curves'."""
+POWER_PERCENT: Final = 5
+"""Of its counter against its power, as `evidence verify` allows it."""
+TOLD_WITHIN_MS: Final = 20 * 60_000
+"""Of an event: two askings, the limit's delay, the pressure's noise, and what a busy computer misses at that speed."""
+METER: Final = "meter/main"
+HYDRANT: Final = "fire/hydrant"
+PROTOCOLS: Final = ("modbus-tcp", "modbus-rtu", "dlt645-2007")
 
 
 def differences(findings: dict[str, Any], streams: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
@@ -40,6 +50,54 @@ def differences(findings: dict[str, Any], streams: dict[str, Any], truth: dict[s
     for found_name, true_name in (("came_in", "in"), ("went_out", "out")):
         if counted.get(found_name) != truth[true_name]:
             yield f"the gate counted {counted.get(found_name)} {true_name} where {truth[true_name]} were rendered"
+
+
+def energy_differences(streams: dict[str, Any]) -> Iterator[str]:
+    """Each way in which the sealed meter's energy differs from what the machines behind it drew."""
+    if METER not in streams:
+        yield "the bank has no stream of the sealed meter"
+        return
+    stream = streams[METER]
+    (energy,) = stream["recomputed"]["energy"]
+    drawn_wh = energy_wh(whole, stream["first_at_ms"] / 1000, stream["last_at_ms"] / 1000)
+    counted_wh = energy["used"] / 1000
+    if abs(counted_wh - drawn_wh) > drawn_wh * ENERGY_PERCENT / 100:
+        yield f"the sealed meter counted {counted_wh / 1000:,.0f} kWh where {drawn_wh / 1000:,.0f} kWh were drawn"
+    if abs(energy["compared"] - energy["integral"]) > energy["compared"] * POWER_PERCENT / 100:
+        counted, summed = energy["compared"] / 1e6, energy["integral"] / 1e6
+        yield f"the sealed meter counted {counted:,.0f} kWh where its power adds up to {summed:,.0f} kWh"
+
+
+def event_differences(streams: dict[str, Any], started_at_ms: int) -> Iterator[str]:
+    """Each way in which the signed events differ from what was done to the meter and the hydrant."""
+    opened_at_ms, fell_at_ms = started_at_ms - COVER_OPENED_S * 1000, started_at_ms - PRESSURE_FELL_S * 1000
+    expected = {
+        METER: [("witness", "noted", "cover_open_count", opened_at_ms)],
+        HYDRANT: [
+            ("limit", "raised", "pressure", fell_at_ms),
+            ("limit", "cleared", "pressure", fell_at_ms + HYDRANT_LOW_S * 1000 - TOLD_WITHIN_MS // 2),
+        ],
+    }
+    for name, stream in streams.items():
+        judged, wanted = stream["recomputed"]["events"], expected.get(name, [])
+        told = [event for _, event in judged["newest"]] if judged else []
+        found = [(event["event"], event["phase"], event["subject"]) for event in told]
+        if found != [tuple(words) for *words, _ in wanted]:
+            yield f"{name} tells of {found or 'nothing'} where {wanted or 'nothing'} happened"
+            continue
+        for event, (*words, since_ms) in zip(told, wanted, strict=True):
+            if not since_ms <= event["at_ms"] <= since_ms + TOLD_WITHIN_MS:
+                yield f"{name} tells of {' '.join(words)} {(event['at_ms'] - since_ms) / 60_000:.0f} min after it"
+        if judged and (judged["unfounded"] or judged["missing"] or judged["raised"]):
+            yield f"the events of {name} do not follow from its facts, or one is not cleared"
+
+
+def overview_differences(overview: str) -> Iterator[str]:
+    """Each device that the overview does not name, or that does not answer, and each protocol that it does not name."""
+    named = [*(f"machine/{machine.name}" for machine in MACHINES), METER, HYDRANT]
+    for what in (*(f"{name}: answers" for name in named), *PROTOCOLS):
+        if what not in overview:
+            yield f"the overview lacks {what}"
 
 
 def running_ms(machine: Machine, from_ms: int, to_ms: int) -> int:

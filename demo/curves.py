@@ -72,7 +72,22 @@ def knitting(at_s: float) -> float:
     return 2_700 + 120 * _noise(at_s, "knitting")
 
 
+def hydrant_kpa(at_s: float, *, fell_at_s: float) -> float:
+    """The pressure of the water in the yard's hydrant, in kPa: it falls once, and is set right within the hour."""
+    since_s = at_s - fell_at_s
+    lost = max(0.0, min(since_s / 600, 1.0, (HYDRANT_LOW_S - since_s) / 600))
+    return 132 - 80 * lost + 3 * _noise(at_s, "hydrant")
+
+
+HYDRANT_LOW_S: Final = HOUR_S
+"""From the beginning of the fall to its end."""
+
 _STEP_S: Final = 30.0
+
+
+def energy_wh(curve: Curve, from_s: float, to_s: float) -> float:
+    """The energy between two instants."""
+    return Meter(curve, from_s).read(to_s)[1]
 
 
 @dataclass(slots=True)

@@ -1,13 +1,18 @@
-"""The six machines as an installer would write them down, and what a day of each must show."""
+"""The six machines, the meter before them and the hydrant outside; what a day of each must show, and when."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from demo.curves import Curve, compressor, idling, knitting, loom, moulding, texturing
 
 SILENT_FOR_S: Final = 5 * 3_600
-"""The compressor's meter has been silent for so long."""
+"""The compressor's meter has been silent for so long when the demonstration begins."""
+COVER_OPENED_S: Final = 9 * 3_600
+"""So long before, somebody has opened the sealed meter's cover …"""
+PRESSURE_FELL_S: Final = 14 * 3_600
+"""… and the hydrant's pressure has begun to fall."""
+LIGHTS_W: Final = 1_200
+"""What the workshop needs besides its machines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,94 +60,6 @@ MACHINES: Final = (
 )  # fmt: skip
 
 
-def box_toml(**values: object) -> str:
-    """The box's configuration: what varies, by the names in _BOX."""
-    return _BOX.format(**values) + "".join(
-        _MACHINE.format(
-            name=m.name, title=m.title, bus=m.bus, unit=m.unit, profile=m.profile,
-            running=m.running_above_w, idle=m.idle_above_w,
-        )
-        for m in MACHINES
-    )  # fmt: skip
-
-
-def camera_toml(clip: Path, gate: dict[str, list[list[int]]]) -> str:
-    """The camera's part of it, once its clip is there."""
-    line = [*gate["line"][0], *gate["line"][1]]
-    return _CAMERA.format(clip=clip, gate=line, normal=gate["in_normal"])
-
-
-_BOX: Final = """\
-[box]
-id = "{box}"
-enterprise = "{enterprise}"
-site = "{site}"
-signing_key = "{keys}/signing.key"
-spool = "{spool}"
-commit_every_s = 0.1
-
-[uplink]
-host = "127.0.0.1"
-port = {mqtt}
-ca = "{keys}/ca.pem"
-cert = "{keys}/tls.pem"
-key = "{keys}/tls.key"
-receiver_key = "{keys}/receiver.pub"
-backlog_statements_per_s = 1000
-
-[clock]
-kind = "catch-up"
-started_at_ms = {started}
-back_s = {back}
-rate = {rate}
-
-[[bus]]
-name = "gateway"
-kind = "modbus-tcp"
-host = "127.0.0.1"
-port = {gateway}
-period_s = 30
-timeout_s = 0.3
-
-[[bus]]
-name = "compressors"
-kind = "modbus-tcp"
-host = "127.0.0.1"
-port = {compressors}
-period_s = 30
-timeout_s = 0.3
-
-[[bus]]
-name = "rs485"
-kind = "modbus-rtu"
-device = "{serial}"
-baud = {baud}
-period_s = 30
-timeout_s = 0.3
-"""
-
-_MACHINE: Final = """
-[[machine]]
-name = "{name}"
-title = "{title}"
-bus = "{bus}"
-unit = {unit}
-profile = "{profile}"
-points = ["voltage_l1", "active_power", "energy_import"]
-
-[machine.run_state]
-running_above_w = {running}
-idle_above_w = {idle}
-dwell_s = 60
-hold_s = 300
-"""
-
-_CAMERA: Final = """
-[[camera]]
-name = "door"
-title = "成品库门"
-source = "{clip}"
-gate = {gate}
-in_normal = {normal}
-pace = "live"
-"""
+def whole(at_s: float) -> float:
+    """What the workshop's own meter sees: all machines, and the lights."""
+    return sum(machine.curve(at_s) for machine in MACHINES) + LIGHTS_W

@@ -1,17 +1,28 @@
-"""Processes of the demonstration: started with their output in a file, stopped together, in reverse order."""
+"""Processes of the demonstration: started with their output in a file, stopped together, in reverse order.
 
+None outlives it: each has a session of its own, which is ended as a whole, and is told to stop by the kernel when the
+demonstration itself is killed.
+"""
+
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 STOP_WAIT_S: Final = 15.0
+ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends the demonstration: Ctrl-C, a supervisor, a closed terminal."""
+
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None)
 
 
 class DemoError(Exception):
@@ -29,6 +40,8 @@ class Parts(AbstractContextManager["Parts"]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        for each in ENDS:
+            signal.signal(each, signal.SIG_IGN)  # nobody's impatience leaves a process behind
         self.stop()
 
     def start(self, name: str, argv: Sequence[str | Path]) -> Path:
@@ -36,13 +49,26 @@ class Parts(AbstractContextManager["Parts"]):
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
             self._running[name] = subprocess.Popen(
-                [str(a) for a in argv], stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+                [str(a) for a in argv],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                preexec_fn=_end_with_us(),  # noqa: PLW1509 - this process has one thread
             )
         return log
 
     def call(self, *argv: str | Path, codes: tuple[int, ...] = (0,)) -> str:
         """Run a command to its end; what it printed. Raises DemoError with the whole output when it failed."""
-        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(
+            [str(a) for a in argv],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            preexec_fn=_end_with_us(),
+        )
         if done.returncode not in codes:
             raise DemoError(
                 f"{' '.join(str(a) for a in argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
@@ -82,6 +108,15 @@ class Parts(AbstractContextManager["Parts"]):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it had started itself
+
+
+def end_on_signals() -> None:
+    """From now on each of ENDS raises KeyboardInterrupt, but those that whoever started this has it ignore (nohup)."""
+    for each in ENDS:
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, signal.default_int_handler)
 
 
 def program(name: str) -> Path:
@@ -108,3 +143,15 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _end_with_us() -> Callable[[], None]:
+    """For a child to call before it becomes a program: it is told to stop when this process ends, however that is."""
+    us = os.getpid()
+
+    def ask_the_kernel() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != us:
+            os._exit(1)
+
+    return ask_the_kernel

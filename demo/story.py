@@ -16,13 +16,21 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from demo.checks import differences, first_link, read_page
-from demo.machines import MACHINES, SILENT_FOR_S, box_toml, camera_toml
-from demo.parts import DemoError, Parts, free_ports, listens, program
+from demo.box_file import box_toml, camera_toml
+from demo.checks import (
+    differences,
+    energy_differences,
+    event_differences,
+    first_link,
+    overview_differences,
+    read_page,
+)
+from demo.machines import MACHINES
+from demo.parts import DemoError, Parts, end_on_signals, free_ports, listens, program
 from demo.workshop import BAUD
 from edge_agent.clock import CatchUpClock, SystemClock
 
-BACK_S: Final = 27 * 3_600
+BACK_S: Final = 28 * 3_600
 """A day and a bit: starting up takes its share of the time that is played fast."""
 RATE: Final = 2_400
 CLIP_S: Final = 20
@@ -38,6 +46,7 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="run unattended, check what came out, stop")
     parser.add_argument("--keep", action="store_true", help="do not delete the folder with keys, databases and logs")
     args = parser.parse_args()
+    end_on_signals()
     folder = Path(tempfile.mkdtemp(prefix="qianliyan-demo-"))
     story = Story(folder)
     try:
@@ -52,6 +61,8 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped; everything it started has stopped with it")
+        if args.once:
+            sys.exit(1)  # nothing was checked
     finally:
         if args.keep:
             print(f"kept: {folder}")
@@ -66,7 +77,7 @@ class Story:
         self.folder = folder
         self.parts = Parts(folder)
         self._began_s = time.monotonic()
-        self._mqtt, self._http, self._gateway, self._compressors = free_ports(4)
+        self._mqtt, self._http, self._gateway, self._compressors, self._fire_water = free_ports(5)
         self._receiver = folder / "receiver"
         self._box = folder / "box"
         self._bank = folder / "bank"
@@ -74,6 +85,7 @@ class Story:
             each.mkdir()
         self._findings: dict[str, Any] = {}
         self._truth: dict[str, Any] = {}
+        self._overview = ""
         self._receiver_fingerprint = ""
         self._started_at_ms = 0
 
@@ -143,20 +155,23 @@ class Story:
         log = self.parts.start(
             "workshop",
             [
-                sys.executable, "-m", "demo.workshop", "--ports", str(self._gateway), str(self._compressors),
+                sys.executable, "-m", "demo.workshop",
+                "--ports", str(self._gateway), str(self._compressors), str(self._fire_water),
                 "--started-at-ms", str(now_ms), "--back-s", str(BACK_S), "--rate", str(RATE),
-                "--silent-from-ms", str(now_ms - SILENT_FOR_S * 1000),
             ],
         )  # fmt: skip
         self.parts.wait_for("the machines", 20, lambda: '"ready"' in log.read_text())
-        serial = json.loads(log.read_text().splitlines()[-1])["serial"]
+        lines = json.loads(log.read_text().splitlines()[-1])
         configuration = box_toml(
             box=BOX, enterprise=ENTERPRISE, site=SITE, keys=self._box / "keys", spool=self._box / "spool.db",
             mqtt=self._mqtt, started=now_ms, back=BACK_S, rate=RATE, gateway=self._gateway,
-            compressors=self._compressors, serial=serial, baud=BAUD,
+            compressors=self._compressors, fire_water=self._fire_water, serial=lines["serial"], baud=BAUD,
+            meter_line=lines["meter_line"],
         )  # fmt: skip
         (self._box / "box.toml").write_text(configuration, encoding="utf-8")
-        self.say("six machines run behind real Modbus: five over TCP, one over RTU on a pseudo-terminal")
+        self.say("machines and a hydrant behind Modbus, a sealed meter on DL/T 645; what an installer sees of them:")
+        self._overview = self.parts.call(program("edge-agent"), "check", "--config", self._box / "box.toml")
+        print("\n" + textwrap.indent(self._overview, "    "), flush=True)
 
     def _play_the_day(self) -> None:
         agent, config = program("edge-agent"), self._box / "box.toml"
@@ -223,7 +238,12 @@ class Story:
     def check(self) -> None:
         """Hold what the bank found and the page shows against what is known. Raises DemoError with every difference."""
         streams = {stream["stream"]: stream for stream in self._findings["streams"]}
-        wrong = list(differences(self._findings, streams, self._truth))
+        wrong = [
+            *overview_differences(self._overview),
+            *differences(self._findings, streams, self._truth),
+            *energy_differences(streams),
+            *event_differences(streams, self._started_at_ms),
+        ]
         page = read_page(f"{self.url}/")
         enterprise = read_page(self.url + first_link(page, "/e/"))
         wrong += [f"the page does not show {m.title}" for m in MACHINES if m.title not in enterprise]
@@ -233,7 +253,8 @@ class Story:
             raise DemoError("what came out is not what went in:\n  " + "\n  ".join(wrong))
         crossings = streams["gate/door"]["recomputed"]["counted"]
         self.say(
-            f"checked: {len(MACHINES)} machines show the states and hours of their curves, the gate counted"
+            f"checked: {len(MACHINES)} machines show the states and hours of their curves, the sealed meter shows their"
+            " energy and that its cover was opened, the hydrant that its pressure fell and came back, the gate counted"
             f" {crossings['came_in']} in and {crossings['went_out']} out as rendered, the page shows them,"
             f" and the bank holds {self._findings['statements']} statements with nothing missing"
         )
