@@ -12,7 +12,7 @@ ADDRESS: Final = "202401150007"
 """On its plate; its own number, too."""
 RATIO: Final = 40
 """Of its transformers: it sees one fortieth."""
-STOOD_AT_KWH: Final = 5_213.4
+STOOD_AT_WH: Final = 5_213_400
 """What its register showed when the demonstration began."""
 HEARD_LIMIT: Final = 64
 """Bytes of one question; more is noise."""
@@ -60,7 +60,7 @@ class SealedMeter:
             case "02030000":
                 return _digits(watts / RATIO / 1000 * 10_000, 3)
             case "00010000":
-                return _digits((watt_hours / RATIO / 1000 + STOOD_AT_KWH) * 100, 4)
+                return _digits((watt_hours / RATIO + STOOD_AT_WH) / 10, 4)
             case "04000402":
                 return _address()
             case "03300D00":
