@@ -60,13 +60,16 @@ def active(before: Sequence[Observation], seen: Sequence[Observation]) -> tuple[
 def passed(
     point: DataItem, before: Sequence[Observation], seen: Sequence[Observation]
 ) -> Iterator[tuple[Observation, int | None, int | None]]:
-    """(observation, its value, the value before) of each state that is over by the last of what was seen."""
+    """(observation, its value, the value before) of each state that came after `before` and is over by now."""
     last = value_of(point, before)
-    for one in seen[:-1]:
+    came: tuple[Observation, int | None, int | None] | None = None
+    for one in seen:
         value = value_of(point, (one,))
-        if value != last:
-            yield one, value, last
-        last = value
+        if value == last:
+            continue
+        if came is not None:
+            yield came
+        came, last = (one, value, last), value
 
 
 def _fits(point: DataItem, one: Observation) -> bool:

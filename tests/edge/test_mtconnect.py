@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -32,7 +33,7 @@ from edge_agent.drivers.mtconnect import (
     line_of,
 )
 from edge_agent.drivers.mtconnect_line import AgentLine
-from edge_agent.drivers.mtconnect_values import active, value_of
+from edge_agent.drivers.mtconnect_values import active, passed, value_of
 from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 from evidence.bodies import FRAME_LIMIT, EventKind, Events, Failure, Phase
@@ -267,7 +268,7 @@ def test_a_state_that_came_and_went_is_an_event_when_all_is_sampled(agent: Agent
     running(agent)
     asked = Asked(agent, EXECUTION, PARTS, sampled=sampled)
     asked.ask()
-    for text in ("INTERRUPTED", "READY", "ACTIVE"):
+    for text in ("ACTIVE", "INTERRUPTED", "INTERRUPTED", "READY", "ACTIVE", "ACTIVE"):
         agent.say("exec", text)
     for count in ("8", "9"):
         agent.say("parts", count)
@@ -483,6 +484,18 @@ def seen(tag: str, code: str = "", sequence: int = 1, category: Category = Categ
         device="",
         raw=b"",
     )
+
+
+@given(words=st.lists(st.sampled_from(["ACTIVE", "READY", "STOPPED"]), min_size=1, max_size=10))
+def test_what_passed_and_what_is_are_all_the_changes_there_were(words: list[str]) -> None:
+    assert isinstance(EXECUTION, DataItem)
+    row = [
+        seen("Execution", sequence=at, category=Category.EVENT)._replace(text=word) for at, word in enumerate(words, 1)
+    ]
+    values = [value_of(EXECUTION, (one,)) for one in row]
+    changes = [after for before, after in pairwise(values) if after != before]
+    over = [value for _, value, _ in passed(EXECUTION, row[:1], row[1:])]
+    assert over == changes[:-1]
 
 
 CODES = st.sampled_from(["", "1", "2"])
