@@ -15,7 +15,7 @@ from evidence.energy import Counter, Energy, counters_of, power_of
 from evidence.errors import MalformedError
 from evidence.events_again import EventsJudged, RejudgeEvents
 from evidence.hours import HoursBetween
-from evidence.judge import Fusion, IntervalMax, Rule, RunState, Threshold
+from evidence.judge import Fusion, IntervalMax, Pulses, Rule, RunState, Threshold
 from evidence.minutes import minutes_by_mean
 from evidence.rejudge import Rejudge
 from evidence.stream_judge import Rules
@@ -24,6 +24,8 @@ from evidence.verdict import Interval
 DAY_MS: Final = 86_400_000
 SHANGHAI_MS: Final = 8 * 3_600_000
 """Asia/Shanghai is UTC + 8 h the whole year round (since 1991)."""
+USUAL_POWER: Final = "active_power"
+"""The point that an energy counter is laid beside, unless the rule judges by another."""
 NAMED_LIMIT: Final = 50
 """Contradictions, mismatches and the like that are named one by one, at most; all are counted."""
 COUNTERS_LIMIT: Final = 64
@@ -103,6 +105,8 @@ class Recount:
     _rule: Rule | None = None
     _ruled: bool = False
     """Whether the settings in force make sense."""
+    _pulses: tuple[Pulses, ...] = ()
+    _power: str = USUAL_POWER
     _interrupted: bool = False
     """Statements are missing since the last window …"""
     _between: bool = False
@@ -144,6 +148,7 @@ class Recount:
         except MalformedError as malformed:
             rules, wrong = Rules(), str(malformed)
         self._rule, self._ruled = rules.run_state, wrong is None
+        self._pulses, self._power = tuple(pulses_of(rules.run_state)), _power_point(rules.run_state)
         self._events.configure(rules)
         return wrong
 
@@ -163,7 +168,8 @@ class Recount:
         self._events.readings(n, body, ends, config=config, follows=follows, ruled=ruled)
         self._interrupted = self._between = False
         self._count_energy(body, ends)
-        self._count_cycles(body, ends, rule)
+        for by in self._pulses if ruled else ():
+            self._count_cycles(body, ends, by)
         self._to_ms = max(self._to_ms, body.to_ms)
 
     def events(self, n: int, body: Events, *, follows: bool) -> None:
@@ -271,20 +277,13 @@ class Recount:
                 counter = self._counters[column.point] = Counter(point=column.point)
                 counter.configure(self._settings, _point_settings(self._settings, column.point))
             # Only the first counter is laid beside the power: the others count a phase, or what was fed back.
-            power = power_of(body, self._power_point()) if column is columns[0] else None
+            power = power_of(body, self._power) if column is columns[0] else None
             counter.take(body, ends, column, power)
 
-    def _count_cycles(self, body: Readings, ends: list[int], rule: Rule | None) -> None:
-        for by in pulses_of(rule):
-            counter = self._cycles.setdefault(by.point, CycleCounter(by))
-            counter.by = by
-            counter.take(body, ends)
-
-    def _power_point(self) -> str:
-        """The power that the rule judges by, or else the usual one."""
-        rules = (self._rule.first, self._rule.second) if isinstance(self._rule, Fusion) else (self._rule,)
-        by_power = (rule.point for rule in rules if isinstance(rule, Threshold | IntervalMax))
-        return next(by_power, "active_power")
+    def _count_cycles(self, body: Readings, ends: list[int], by: Pulses) -> None:
+        counter = self._cycles.setdefault(by.point, CycleCounter(by))
+        counter.by = by
+        counter.take(body, ends)
 
 
 @dataclass(slots=True)
@@ -352,6 +351,13 @@ def _hours(from_ms: int, to_ms: int, states: list[int]) -> HoursBetween:
         stopped_ms=stopped_ms,
         unknown_ms=to_ms - from_ms - running_ms - idle_ms - stopped_ms,
     )
+
+
+def _power_point(rule: Rule | None) -> str:
+    """The power that the rule judges by, or else the usual one."""
+    rules = (rule.first, rule.second) if isinstance(rule, Fusion) else (rule,)
+    by_power = (rule.point for rule in rules if isinstance(rule, Threshold | IntervalMax))
+    return next(by_power, USUAL_POWER)
 
 
 def _point_settings(settings: Mapping[str, Any], point: str) -> dict[str, object]:
