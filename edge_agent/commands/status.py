@@ -12,9 +12,9 @@ from edge_agent.clock import Clock, SystemClock
 from edge_agent.commands.processes import DEFAULT_CONFIG
 from edge_agent.config.load import Config, ConfigurationError, load
 from edge_agent.keeping.keeper import PROCESS
+from edge_agent.keeping.rows import decode_events, decode_row
 from edge_agent.keeping.signer import RUNNING
 from edge_agent.keeping.spool import Head, Spool, SpoolError
-from edge_agent.keeping.window import decode_row
 from evidence.bodies import Failure
 from evidence.exits import Exit
 
@@ -91,6 +91,8 @@ def _last_rows(spool: Spool) -> dict[int, _Last]:
     last: dict[int, _Last] = {}
     for _, _, rows in spool.read_journal(PROCESS):
         for stream, row in rows:
+            if decode_events(row) is not None:
+                continue
             at_ms, values, failure, _ = decode_row(row)
             known = last.setdefault(stream, _Last())
             known.asked_ms, known.failure = at_ms, failure
@@ -156,12 +158,19 @@ def _render(status: Status) -> str:
         lines.append(f"refused  {status.refused} statements: call the receiver's operator")
     lines += ["", f"{'stream':<28}{'statements':>11}{'unsent':>8}  {'last good answer':<20}now"]
     for stream in status.streams:
-        now = "FORKED" if stream.forked else stream.last_failure or ("answers" if stream.last_good_ms else "-")
+        now = "FORKED" if stream.forked else stream.last_failure or _standing(stream, status.now_ms)
         lines.append(
             f"{stream.stream:<28}{stream.statements:>11}{stream.unsent:>8}"
             f"  {_ago(stream.last_good_ms, status.now_ms):<20}{now}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _standing(stream: StreamStatus, now_ms: int) -> str:
+    """Of a stream that did not fail; one that is read once a day is sealed at once, and its window is empty."""
+    if stream.last_good_ms is not None:
+        return "answers"
+    return "-" if stream.signed_until_ms is None else f"sealed {_ago(stream.signed_until_ms, now_ms)}"
 
 
 _MINUTE_S = 60

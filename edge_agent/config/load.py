@@ -61,6 +61,7 @@ __all__ = [
 ]
 
 
+MINUTE_MS: Final = 60_000
 OWN: Final = "box.toml"
 """In place of a profile's id where a machine has points of its own and no profile."""
 
@@ -216,7 +217,7 @@ class _Builder:
             profile=profile,
             points=points,
             period_ms=period_ms,
-            keep=keep if values["keep"] is None else values["keep"],
+            keep=_kept(keep, period_ms) if values["keep"] is None else values["keep"],
             run_state=judging.run_state,
             limits=judging.limits,
             signature=judging.signature,
@@ -357,6 +358,11 @@ class _Profiles:
         except ConfigurationError as wrong:
             self._reader.complaints.extend(wrong.complaints)
             return None
+
+
+def _kept(keep: Keep, period_ms: int) -> Keep:
+    """What the box keeps; of a machine that has no more than a sample a minute, that sample."""
+    return Keep.EVERY if period_ms >= MINUTE_MS else keep
 
 
 def _places(machine: Machine) -> Iterable[str]:

@@ -211,10 +211,11 @@ class Keeper:
         carry = sealed.carry.anew(same=False)
         self._signer.declare(name, settings)
         self._spool.set_measured(name, until_ms=sealed.to_ms, carry=carry, journal_after=self._journal_id)
+        measured = Measured.from_settings(name, settings)
         return _Stream(
             id=sealed.stream.id,
-            window=Window(measured=Measured.from_settings(name, settings), from_ms=sealed.to_ms, carried=carry),
-            due_ms=sealed.to_ms + self._box.seal_every_ms,
+            window=Window(measured=measured, from_ms=sealed.to_ms, carried=carry),
+            due_ms=self._next_due_ms(measured, sealed.to_ms),
             journal_after=self._journal_id,
             sealed_at_ms=sealed.to_ms,
         )
@@ -363,7 +364,8 @@ class Keeper:
             if beats:
                 self._heartbeat()
             if self._commits % CLEAR_JOURNAL_EVERY == 0:
-                kept = [s.journal_after for s in self._streams.values() if s not in due]
+                opened = [s for s in self._streams.values() if s not in due and s.window.last_ms is not None]
+                kept = [stream.journal_after for stream in opened]
                 self._spool.clear_journal(PROCESS, min([journal_id - 1, *kept]))  # the newest says when the box lived
             # power fails here: the readings since the last commit are lost, no more than one interval of them
         # power fails here: they are on the disk, sealed or in the journal
@@ -416,7 +418,18 @@ class Keeper:
         rested = now_ms - stream.sealed_at_ms >= CHANGE_SEAL_MS
         if (stream.changed and rested) or (stream.window.has_news and (rested or stream.hurried < NEWS_AT_ONCE)):
             return True
+        if self._is_slow(stream.window.measured) and len(stream.window.rows) > 0:
+            return True
         return now_ms >= stream.due_ms or stream.window.is_full or stream.lost is not None
+
+    def _is_slow(self, measured: Measured) -> bool:
+        """Whether each reading is a window: a meter that is read once a day is sealed when it was read."""
+        return measured.period_ms >= self._box.seal_every_ms
+
+    def _next_due_ms(self, measured: Measured, sealed_ms: int) -> int:
+        """When the window that begins now is sealed at the latest; a slow one's reading has its time to come."""
+        slow_ms = measured.period_ms if self._is_slow(measured) else 0
+        return sealed_ms + slow_ms + self._box.seal_every_ms
 
     def _seal(self, stream: _Stream, now_ms: int, journal_id: int) -> _Sealed:
         """Sign what was lost before, then the window, up to its last reading; without one, up to a while ago."""
@@ -446,7 +459,7 @@ class Keeper:
             stream.window = Window(measured=stream.window.measured, from_ms=done.to_ms, carried=done.carry)
             stream.journal_after = self._journal_id
             stream.sealed_at_ms = done.to_ms
-            stream.due_ms = done.to_ms + self._box.seal_every_ms
+            stream.due_ms = self._next_due_ms(stream.window.measured, done.to_ms)
             stream.changed = False
             stream.hurried = 0 if done.in_time else stream.hurried + 1
             stream.thinned = done.thinned

@@ -6,7 +6,9 @@
    by one (bench/poll_line.py).
 2. On one bus one question is in flight. The machine that is due longest goes first; a probe of a machine that has
    fallen silent yields to everybody who is due.
-3. A reading is stamped when the last answer has arrived. What was not asked is reported as such: RESTED, MISSED, or
+3. A machine whose period is long is asked again before its next slot when an answer was not whole: after a minute,
+   then ever more rarely, at last every hour. A daily reading is not lost to one moment's noise.
+4. A reading is stamped when the last answer has arrived. What was not asked is reported as such: RESTED, MISSED, or
    LINE_DOWN.
 """
 
@@ -23,6 +25,11 @@ from edge_agent.drivers.driver import Asker, Exchange, Line
 from edge_agent.polling.breaker import Backoff, Breaker, Verdict
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
+
+FIRST_RETRY_MS: Final = 60_000
+LONGEST_RETRY_MS: Final = 3_600_000
+WHOLE: Final = frozenset({None, Failure.REFUSED, Failure.NO_VALUE})
+"""What a device itself has or does not have: asking again would tell no more."""
 
 _CHANCE: Final = Random()  # noqa: S311  # spreads reconnections, guards nothing
 _log = logging.getLogger(__name__)
@@ -90,7 +97,9 @@ class Poller:
         missed = turn.begin(now_ms)
         if missed:
             self._deliver(self._reading(turn, turn.unasked(Failure.MISSED), cycles=missed))
-        self._deliver(self._serve(turn, now_ms))
+        reading = self._serve(turn, now_ms)
+        turn.retry(reading.failure, self._clock.steady_ms())
+        self._deliver(reading)
 
     def _choose(self, now_ms: int) -> "_Turn":
         if len(self._turns) == 1:
@@ -149,6 +158,7 @@ class _Turn:
         self.asker = asker
         self._slot = now_ms // machine.period_ms - 1
         self.due_ms = now_ms  # at once, then on the grid
+        self._retry_ms = FIRST_RETRY_MS
         self._noted: Failure | None = None
         self._too_short = False
 
@@ -157,10 +167,10 @@ class _Turn:
         return Exchange((None,) * len(self.machine.points), why, (), heard=False)
 
     def begin(self, now_ms: int) -> int:
-        """Take the slot of this instant; how many slots before it passed without being taken."""
+        """Take the slot of this instant, maybe once more; how many slots before it passed without being taken."""
         period_ms = self.machine.period_ms
-        slot = max(now_ms // period_ms, self._slot + 1)
-        missed = slot - self._slot - 1
+        slot = max(now_ms // period_ms, self._slot)
+        missed = max(0, slot - self._slot - 1)
         self._slot, self.due_ms = slot, (slot + 1) * period_ms
         if missed:
             level = logging.DEBUG if self._too_short else logging.WARNING
@@ -168,6 +178,14 @@ class _Turn:
             stream = self.machine.stream
             _log.log(level, "cycle too short stream=%s period_ms=%d missed=%d", stream, period_ms, missed)
         return missed
+
+    def retry(self, failure: Failure | None, now_ms: int) -> None:
+        """Be due again before the next slot, where that is far and the answer was not whole."""
+        if failure in WHOLE:
+            self._retry_ms = FIRST_RETRY_MS
+        elif now_ms + self._retry_ms < self.due_ms:
+            self.due_ms = now_ms + self._retry_ms
+            self._retry_ms = min(2 * self._retry_ms, LONGEST_RETRY_MS)
 
     def note(self, failure: Failure | None, holes: tuple[str, ...] = ()) -> None:
         """Log that it fell silent or answers again, not that it still does; and points that it refuses."""

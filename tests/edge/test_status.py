@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli import main
-from edge_agent.commands.status import status_of
+from edge_agent.commands.status import _render, status_of
 from edge_agent.config.load import load
+from edge_agent.keeping.keeper import CLEAR_JOURNAL_EVERY
 from edge_agent.keeping.spool import Spool
-from evidence.bodies import Failure
+from evidence.bodies import Event, EventKind, Failure, Phase
 from evidence.chain import Segment
 from evidence.exits import Exit
 from evidence.receipt import Receipt, Refusal, StreamReceipt
-from tests.world.box import BOX, BoxUnderTest, write_config
+from tests.world.box import BOX, BoxUnderTest, machine_settings, write_config
 
 
 @pytest.fixture
@@ -112,3 +113,30 @@ def test_a_wrong_file_is_a_configuration_error(tmp_path: Path, capsys: pytest.Ca
     code, out = told(tmp_path / "none.toml", capsys)
     assert code == Exit.CONFIGURATION
     assert "none.toml" in out
+
+
+def test_events_that_wait_in_the_journal_are_no_readings(box: BoxUnderTest, config: Path) -> None:
+    box.run(3)
+    event = Event(at_ms=box.clock.utc_ms(), event=EventKind.COMPONENT, phase=Phase.NOTED, subject="detector")
+    box.clock.sleep(1000)
+    last = box.read("press", 1500, events=(event,))
+    box.keeper.step()
+    with closing(Spool(box.box.spool, box=BOX, read_only=True)) as spool:
+        (press,) = [each for each in status_of(load(config), spool, box.clock).streams if each.stream != "box"]
+    assert press.last_good_ms == last.at_ms
+
+
+def test_a_meter_that_was_read_and_sealed_says_when(box: BoxUnderTest, config: Path) -> None:
+    box.die()
+    box.settings["machine/press"]["period_ms"] = 86_400_000
+    box.settings["machine/loom"] = machine_settings("loom")
+    box.start()
+    box.read("press", 1500)
+    for _ in range(CLEAR_JOURNAL_EVERY + 1):
+        box.read("loom", 1500)
+        box.keeper.step()
+        box.clock.sleep(1000)
+    box.clock.sleep(3 * 3_600_000)
+    with closing(Spool(box.box.spool, box=BOX, read_only=True)) as spool:
+        status = status_of(load(config), spool, box.clock)
+    assert "sealed 3 h ago" in _render(status)
