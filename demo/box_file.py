@@ -87,7 +87,7 @@ name = "fire-water"
 kind = "modbus-tcp"
 host = "127.0.0.1"
 port = {fire_water}
-period_s = 30
+period_s = 60
 timeout_s = 0.3
 
 [[machine]]
