@@ -130,6 +130,8 @@ class StreamFindings:
     configurations: tuple[tuple[int, int, bytes], ...]
     """(n, at_ms, hash) of each change of the settings."""
     configured: int
+    replayed: bool
+    """Whether settings of it say that a recording was played: no measurement."""
     boots: int
     unclean_boots: int
     """BOOT statements with no SHUTDOWN before them: killed, or the power went."""

@@ -119,6 +119,8 @@ def _signed_by(findings: Findings) -> Iterator[str]:
         yield f"  {_vouched_by(signer)}"
     if _is_simulated(findings):
         yield "WARNING: a SIMULATED clock signed this: a desk or a demonstration, not the world's time."
+    if replayed := [stream.stream for stream in findings.streams if stream.replayed]:
+        yield f"WARNING: no measurement but a recording that was played, by its own settings: {_some(replayed)}."
     if not findings.is_vouched and findings.streams:
         yield "WARNING: nobody you trust stands behind these keys. What follows shows that the evidence is consistent,"
         yield "not who made it. Ask the receiver for its fingerprint by telephone and give it with --fingerprint."

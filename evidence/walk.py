@@ -62,6 +62,7 @@ class Walk:
     """The last CONFIGURATION's hash; None after missing statements, until the next one."""
     _configurations: list[tuple[int, int, bytes]] = field(default_factory=list)
     _configured: int = 0
+    _replayed: bool = False
     _boots: int = 0
     _unclean_boots: int = 0
     _shut_down: bool = False
@@ -122,6 +123,7 @@ class Walk:
             contradicted=self._contradicted,
             configurations=tuple(self._configurations),
             configured=self._configured,
+            replayed=self._replayed,
             boots=self._boots,
             unclean_boots=self._unclean_boots,
             heartbeats=self._heartbeats,
@@ -280,6 +282,9 @@ class Walk:
         title = body.settings.get("title")
         if isinstance(title, str):
             self.title = title
+        match body.settings.get("bus"):
+            case {"kind": "replay"}:
+                self._replayed = True
         if statement.config != self._config or not self._configured:
             self._configured += 1
             if len(self._configurations) < NAMED_LIMIT:

@@ -174,6 +174,18 @@ def test_a_simulated_clock_is_told_loudly() -> None:
     assert "SIMULATED" not in findings_text(check(factory(1)))
 
 
+def test_a_recording_that_was_played_is_told_loudly() -> None:
+    notebook = Notebook()
+    notebook.chain("machine/again", {"title": "Again", "bus": {"kind": "replay", "file": "press.jsonl", "loop": 1}})
+    notebook.chain(LATHE)
+    findings = check(notebook)
+    assert [found.stream for found in findings.streams if found.replayed] == ["machine/again"]
+    assert "no measurement but a recording that was played, by its own settings: machine/again." in (
+        findings_text(findings)
+    )
+    assert "recording" not in findings_text(check(factory(1)))
+
+
 # Who signed.
 
 
