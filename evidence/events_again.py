@@ -32,6 +32,8 @@ NAMED_LIMIT: Final = 50
 """Events that do not follow and are named one by one, at most; all are counted."""
 NEWEST_LIMIT: Final = 50
 """Events that are named as they were told, at most."""
+EXPECTED_LIMIT: Final = 8192
+"""Events that are looked for in one window; a box seals a window long before."""
 RAISED_LIMIT: Final = 1024
 """What is raised at the end is named up to so much."""
 JUDGED: Final = (
@@ -171,7 +173,9 @@ class _Known:
         values = (column_of(window, point.name, Aggregate.SAMPLE) for point in points)
         rows = zip(*(column.values for column in values if column is not None), strict=True)
         for at_ms, row in zip(window.times_ms, rows, strict=False):
-            keys.update(map(_Key.of, judge.take(at_ms, row)[1]))
+            events = judge.take(at_ms, row)[1]
+            if len(keys) < EXPECTED_LIMIT:  # no box has more in one window
+                keys.update(map(_Key.of, events))
         judge.expire(window.to_ms)
         settled = tuple((limit.name, state) for limit in unsure if (state := self._settle(limit, window)) is not None)
         self.standing = replace(judge.standing, limits=(*judge.standing.limits, *settled))

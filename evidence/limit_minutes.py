@@ -2,14 +2,10 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Final
 
 from evidence.bodies import Phase, Readings
 from evidence.bounds import Row, rows_of
 from evidence.limits import Limit, Side
-
-SURE_PERIODS: Final = 3
-"""Answers that come every period follow one another within a hold of so many periods, however late each one is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +14,12 @@ class LimitMinutes:
 
     by: Limit
     rows: list[Row]
-    is_sure: bool
-    """Whether answers followed one another within the limit's hold wherever nothing failed."""
 
     @classmethod
     def of(cls, by: Limit, window: Readings, ends: list[int]) -> "LimitMinutes | None":
         """None when the window has no such point."""
         rows = rows_of(window, ends, by.read)
-        sure = window.missed == 0 and by.hold_ms >= SURE_PERIODS * window.period_ms
-        return None if rows is None else cls(by, rows, sure)
+        return None if rows is None else cls(by, rows)
 
     def allows(self, at_ms: int, phase: Phase) -> bool:
         """Whether an answer in the minute of this instant can have raised or cleared it."""
@@ -49,9 +42,10 @@ class LimitMinutes:
         is_due = False
         for row in self.rows:
             beyond = row.most < self.by.raise_milli if self.by.side is Side.BELOW else row.least >= self.by.raise_milli
-            if not (beyond and row.is_whole and self.is_sure):
+            if not beyond:
                 since_ms, is_due = None, False
                 continue
-            since_ms = row.from_ms if since_ms is None else since_ms
-            is_due = row.from_ms - since_ms >= self.by.delay_ms + self.by.hold_ms
+            if since_ms is None:  # by then the first answer of the minute was beyond it
+                since_ms = row.from_ms if row.is_whole else row.to_ms
+            is_due = row.from_ms - since_ms >= self.by.delay_ms
         return since_ms, is_due

@@ -4,8 +4,8 @@
    it up, as `side` says.
 2. It is cleared by the answer at which every good answer for `delay_ms` lay on the safe side of `clear_milli`. Between
    the two nothing changes (hysteresis).
-3. Silence changes nothing: what was raised stays raised. When nothing was answered for `hold_ms`, whether the value is
-   beyond the limit is unknown, and what was seen before no longer counts for the delay.
+3. Silence changes nothing: it neither raises nor clears, and a sensor that answers every half minute is raised all the
+   same. Where nothing was answered for `hold_ms`, whether the value is beyond the limit is unknown (`is_known`).
 
 Thresholds are thousandths of the point's own unit.
 """
@@ -82,7 +82,7 @@ class Limit:
             turns = value_milli >= self.clear_milli if self.side is Side.BELOW else value_milli < self.clear_milli
         else:
             turns = value_milli < self.raise_milli if self.side is Side.BELOW else value_milli >= self.raise_milli
-        return latched(before, at_ms, turns=turns, delay_ms=self.delay_ms, hold_ms=self.hold_ms)
+        return latched(before, at_ms, turns=turns, delay_ms=self.delay_ms, hold_ms=self.hold_ms, patient=True)
 
 
 class LimitState(NamedTuple):
@@ -107,15 +107,19 @@ UNRAISED: Final = LimitState()
 
 
 def latched(
-    before: LimitState, at_ms: int, *, turns: bool | None, delay_ms: int, hold_ms: int
+    before: LimitState, at_ms: int, *, turns: bool | None, delay_ms: int, hold_ms: int, patient: bool = False
 ) -> tuple[LimitState, Phase | None]:
-    """Something that is raised or cleared when every answer for `delay_ms` said so; None: no answer."""
+    """Something that is raised or cleared when every answer for `delay_ms` said so; None: no answer.
+
+    Unless it is `patient`, the delay begins anew when answers lie `hold_ms` apart.
+    """
     if turns is None:
         return before, None
     good_until_ms = at_ms + hold_ms
     if not turns:
         return LimitState(before.raised, -1, good_until_ms), None
-    since_ms = before.since_ms if before.since_ms >= 0 and before.is_known(at_ms) else at_ms
+    goes_on = before.since_ms >= 0 and (patient or before.is_known(at_ms))
+    since_ms = before.since_ms if goes_on else at_ms
     if at_ms - since_ms < delay_ms:
         return LimitState(before.raised, since_ms, good_until_ms), None
     phase = Phase.CLEARED if before.raised else Phase.RAISED
