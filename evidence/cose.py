@@ -28,6 +28,11 @@ def sign1(pen: Pen, payload: bytes, *, aad: bytes) -> bytes:
     return bytes((_TAG_SIGN1,)) + cbor.encode([protected, {}, payload, signature])
 
 
+def sign1_length(payload: int) -> int:
+    """Bytes of a document whose payload has so many."""
+    return _UNPROTECTED + 1 + len(_bstr_head(payload)) + payload + _SIGNATURE_LENGTH
+
+
 def open1(
     document: bytes,
     *,

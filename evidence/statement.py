@@ -93,10 +93,10 @@ def seal(pen: Pen, *, box: str, stream: str, n: int, prev: bytes, moment: Moment
         12: body.to_value(),
     }
     _checked(payload)
-    document = cose.sign1(pen, cbor.encode(payload), aad=AAD)
-    if len(document) > STATEMENT_LIMIT:
-        raise MalformedError(f"a statement of {len(document)} bytes; at most {STATEMENT_LIMIT} are allowed")
-    return document
+    encoded = cbor.encode(payload)
+    if (size := cose.sign1_length(len(encoded))) > STATEMENT_LIMIT:
+        raise MalformedError(f"a statement of {size} bytes; at most {STATEMENT_LIMIT} are allowed")
+    return cose.sign1(pen, encoded, aad=AAD)
 
 
 def open_statement(

@@ -42,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--box", help="the box's id; default: that of the configuration")
     parser.add_argument("--key", type=Path, help="the key file; default: that of the configuration")
     parser.add_argument(
-        "--streams", nargs="+", default=(), metavar="STREAM", help="sign these only: names, or `kind/*`; default: all"
+        "--streams", nargs="*", default=(), metavar="STREAM", help="sign these only: names, or `kind/*`; default: all"
     )
     parser.add_argument("--fd", type=int, help="an inherited SOCK_SEQPACKET socket; default: those of systemd")
     parser.set_defaults(run=run)

@@ -24,7 +24,7 @@ ANSWER_WAIT_S: Final = 5.0
 HELLO_WAIT_S: Final = 20.0
 """How long it may take to start, on a slow board, and say who it is."""
 MEND_EVERY_MS: Final = 5_000
-"""Between two attempts to find the signer again, when the first brought nothing."""
+"""Between two attempts to find the signer again, when the first brought little: the journal must have its turn."""
 END_WAIT_S: Final = 2.0
 """How long a child may take to end once nobody is connected to it."""
 POLLS: Final = ("box", "machine/*", "meter/*", "zone/*", "fire/*")
@@ -57,7 +57,8 @@ class RemotePen:
         self._way, self._clock = way, clock
         self._socket: socket.socket | None = None
         self._again_ms = 0
-        self._has_signed = self._is_away = False
+        self._lost_ms = -MEND_EVERY_MS
+        self._is_away = False
         try:
             self.public = self._connect()
         except BaseException:
@@ -75,8 +76,8 @@ class RemotePen:
         except (OSError, MalformedError) as cause:
             raise self._lose(_said(cause, ANSWER_WAIT_S)) from cause
         if isinstance(signed, Refused):
+            self._rest()
             raise self._lose(f"it refuses: {signed.why}")
-        self._has_signed = True
         return signed
 
     def mend(self) -> bool:
@@ -92,6 +93,7 @@ class RemotePen:
             self._rest()
             return False
         if public != self.public:
+            self._rest()
             self._lose("it has another key than before: start anew by it")
             return False
         log.info("the signer is back")
@@ -115,13 +117,14 @@ class RemotePen:
         if isinstance(said, Refused):
             self._drop()
             raise KeyFileError(said.why)
-        self._has_signed = False
         return said
 
     def _lose(self, why: str) -> PenError:
         self._drop()
-        if not self._has_signed:  # it came back for nothing
+        now_ms = self._clock.steady_ms()
+        if now_ms < self._lost_ms + MEND_EVERY_MS:  # it came back for little
             self._rest()
+        self._lost_ms = now_ms
         log.log(logging.DEBUG if self._is_away else logging.ERROR, "the signer is away, statements wait: %s", why)
         self._is_away = True
         return PenError(f"the signer is away: {why}")

@@ -70,8 +70,8 @@ class _Server:
         """Say who signs here, or why nobody does."""
         connection.setblocking(False)
         client = _Client(connection)
-        if self._clients >= CLIENTS_LIMIT:
-            self._say(client, answer(Refused(f"{CLIENTS_LIMIT} programs are connected already")))
+        if self._clients >= CLIENTS_LIMIT:  # without a word: this is no fault of the key's
+            log.debug("%d programs are connected already", self._clients)
             connection.close()
             return
         try:
