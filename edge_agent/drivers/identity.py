@@ -3,8 +3,9 @@
 A driver that can ask a device for its number offers `who_of(machine, line)`; `identified` puts that question before
 its readings.
 
-1. A device is asked who it is before its values: at first, after any silence, when UNHEARD_MS have passed since it
-   was heard, and every AGAIN_MS. Until it has said so, none of its values is asked for, and every one is None.
+1. A device is asked who it is before its values: at first, after any silence in any of its streams, when UNHEARD_MS
+   have passed since it was heard, and every AGAIN_MS. Until it has said so, none of its values is asked for, and
+   every one is None.
 2. One that says other numbers than those that are pinned is a stranger. While it is there the failure is STRANGER, and
    each asking asks only who it is: what stands among the frames is its own number.
 3. One that answers UNSAID_TIMES times on end and does not say its number is a stranger too, for the commissioned one
@@ -15,7 +16,7 @@ its readings.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
 from edge_agent.config.sections import Identity, Machine
@@ -88,6 +89,10 @@ class IdentifiedAsker:
         exchange = self._asker.ask(now_ms)
         self._watch = self._watch.after(exchange, now_ms)
         return exchange._replace(frames=frames + exchange.frames, events=events + exchange.events)
+
+    def doubt(self) -> None:
+        """The device was silent in another stream of it: whoever answers next says who it is first."""
+        self._watch = replace(self._watch, good_at_ms=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,7 @@ class Window:
 
     def news(self) -> list[Events]:
         """The window's events in the order of time, for statements right after its readings."""
-        told = sorted([*self.judged, *self.reported], key=lambda event: event.at_ms)
+        told = sorted([*self.reported, *self.judged], key=lambda event: event.at_ms)  # first who answers, then what
         return [Events(events=told[at : at + EVENTS_TOGETHER]) for at in range(0, len(told), EVENTS_TOGETHER)]
 
 

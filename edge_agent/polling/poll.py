@@ -22,6 +22,7 @@ from edge_agent.clock import Clock
 from edge_agent.config.sections import Bus, Machine
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.driver import Asker, Exchange, Line
+from edge_agent.drivers.identity import IdentifiedAsker
 from edge_agent.polling.breaker import Backoff, Breaker, Verdict
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
@@ -30,6 +31,7 @@ FIRST_RETRY_MS: Final = 60_000
 LONGEST_RETRY_MS: Final = 3_600_000
 WHOLE: Final = frozenset({None, Failure.REFUSED, Failure.NO_VALUE})
 """What a device itself has or does not have: asking again would tell no more."""
+SILENCES: Final = frozenset({Failure.SILENT, Failure.LINE_DOWN})
 
 _CHANCE: Final = Random()  # noqa: S311  # spreads reconnections, guards nothing
 _log = logging.getLogger(__name__)
@@ -120,6 +122,8 @@ class Poller:
             return self._reading(turn, turn.unasked(Failure.LINE_DOWN))
         exchange = turn.asker.ask(now_ms)
         turn.note(exchange.failure, exchange.holes)
+        if not exchange.heard or exchange.failure in SILENCES:
+            self._doubt(unit)
         if exchange.heard:
             self._breaker.heard(unit)
             self._backoff.heard()
@@ -135,7 +139,15 @@ class Poller:
         if self._line.open() is None:
             return True
         self._backoff.failed(self._clock.steady_ms())
+        for turn in self._turns:
+            self._doubt(turn.machine.unit)
         return False
+
+    def _doubt(self, unit: int | str) -> None:
+        """Who answers there after a silence may be another; each of the device's streams asks."""
+        for turn in self._turns:
+            if turn.machine.unit == unit and isinstance(turn.asker, IdentifiedAsker):
+                turn.asker.doubt()
 
     def _reading(self, turn: "_Turn", exchange: Exchange, *, cycles: int = 1) -> Reading:
         return Reading(

@@ -1,6 +1,8 @@
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -21,12 +23,14 @@ from edge_agent.drivers.identity import (
     number_of,
     same,
 )
-from edge_agent.reading import NOW_MS
+from edge_agent.polling.poll import Poller
+from edge_agent.reading import NOW_MS, Reading
 from evidence.bodies import EventKind, Events, Failure, Phase
 from tests.world.buses import machine, point, tcp
 from tests.world.dlt645_meter import Fault645, Line645, Meter645
 from tests.world.dlt698_meter import Fault698, Meter698, octets
 from tests.world.plant import Fault, Plant
+from tests.world.sleeper import SleeperClock
 
 METER, OTHER = "112233445566", "998877665544"
 PINNED = Identity(meter_number=METER)
@@ -297,6 +301,29 @@ def test_a_modbus_device_that_is_exchanged_is_a_stranger() -> None:
             assert asked_who(here, line).identity == Identity(meter_number="1923-7")
             device.absent = {100}
             assert (asked_who(here, line).failure, asked_who(here, line).heard) == (Failure.REFUSED, True)
+
+
+def test_a_silence_in_one_stream_is_one_of_the_device() -> None:
+    numbers = (replace(point("number", 100), identity=True),)
+    profile = replace(machine(tcp(502), points=(point("p", 0), point("q", 1))).profile, identity=numbers)
+    clock, readings = SleeperClock(), list[Reading]()
+    with Plant() as plant:
+        device = plant[0]
+        device.registers |= {100: 7}
+        bus = replace(tcp(device.port), timeout_ms=100)
+        here = replace(of(bus, profile, 1, Identity(meter_number="7")), stream="machine/a")
+        slow = replace(here, stream="meter/a", period_ms=30_000)
+        line = driver_of(bus).line_of(bus)
+        poller = Poller(bus, [here, slow], line=line, clock=clock, deliver=readings.append, chance=Random(1))
+        while (next_ms := poller.next_ms()) < 32_000:
+            clock.wait_until(next_ms, threading.Event())
+            device.fault = Fault.CLOSE if 10_000 <= clock.now_ms < 11_000 else Fault.NONE
+            device.registers[100] = 7 if clock.now_ms < 10_000 else 8
+            poller.step()
+        line.close()
+    by_stream = {stream: [each for each in readings if each.stream == stream] for stream in ("machine/a", "meter/a")}
+    assert [each.failure for each in by_stream["meter/a"]] == [None, Failure.STRANGER]
+    assert by_stream["machine/a"][-1].failure is Failure.STRANGER
 
 
 def test_kinds_without_numbers_have_no_question_for_them() -> None:

@@ -136,8 +136,8 @@ def test_a_strangers_answers_are_in_no_window_and_who_he_is_is_told_once() -> No
         (news,) = each.news()
         assert [(e.at_ms - FROM_MS, e.event, e.phase) for e in news.events] == [
             (2000, EventKind.IDENTITY, Phase.RAISED),
-            (3000, EventKind.WITNESS, Phase.NOTED),
             (3000, EventKind.IDENTITY, Phase.CLEARED),
+            (3000, EventKind.WITNESS, Phase.NOTED),
         ]
         assert isinstance(each.seal(each.end_ms)[0], Readings)
         assert each.judge.standing.stranger == 0
