@@ -13,9 +13,11 @@ from fastapi import FastAPI
 from cloud_sync.page_view import Enterprise, Subject, Watched
 from cloud_sync.pages import pages
 from tests.world import view as world
+from tests.world.sensors import put_sensor
 from tests.world.visit import get
 
 MACHINES = 40
+SENSORS = 20
 RUNS = 5
 
 
@@ -39,10 +41,16 @@ def forty() -> world.MemoryView:
 
 
 def main() -> None:
+    """Print two tables."""
+    measure(f"page of {MACHINES} machines", forty())
+    measure(f"page of {SENSORS} fire sensors", sensors())
+
+
+def measure(what: str, view: world.MemoryView) -> None:
     """Print a table."""
     app = FastAPI()
-    app.include_router(pages(forty(), now_ms=lambda: world.NOW_MS))
-    print(f"{f'page of {MACHINES} machines':34}{'bars B':>9}{'HTML B':>9}{'gzip B':>9}{'ms':>7}")
+    app.include_router(pages(view, now_ms=lambda: world.NOW_MS))
+    print(f"{what:34}{'bars B':>9}{'HTML B':>9}{'gzip B':>9}{'ms':>7}")
     for address in (
         "/e/hengyuan?day=2026-11-20",
         "/e/hengyuan",
@@ -56,6 +64,15 @@ def main() -> None:
         bars = re.findall(rb'<div class="bar">(<svg.*?</svg>)', body)
         drawn = sum(len(one) for one in bars)
         print(f"{address:34}{drawn:>9}{len(body):>9}{len(gzip.compress(body, 6)):>9}{took_ms:>7.0f}")
+
+
+def sensors() -> world.MemoryView:
+    """Twenty hydrants, each with its curve."""
+    view = world.MemoryView(known=[Enterprise(name="hengyuan", title="苏州恒远纺织")])
+    hydrant = world.lifelike().sensors["hengyuan", "hydrant-2", Subject.FIRE]
+    for number in range(SENSORS):
+        put_sensor(view, Subject.FIRE, f"hydrant-{number}", f"{number} 号消火栓", hydrant)
+    return view
 
 
 if __name__ == "__main__":

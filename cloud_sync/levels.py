@@ -1,30 +1,44 @@
 """What fire sensors and meters measured, by the quarter of an hour, and when they were heard: pure functions.
 
-1. Of each point and quarter: the least, the most and the last value. Joining is a join of sets: the order of arrival
-   never matters, and what is said twice counts once.
+1. Of each point and quarter, hour and day of Shanghai: the least, the most and the last value. Joining is a join of
+   sets: the order of arrival never matters, and what is said twice counts once.
 2. Minutes give their least, most and last; samples give themselves. A mean gives nothing.
 3. A sample is heard for HEARD_PERIODS periods from its arrival on, a minute with an answer up to its end. What nothing
    speaks for is not painted: it is no data.
 """
 
 from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from evidence.bodies import Aggregate, Keep, Readings
 from evidence.columns import row_ends
 
-QUARTER_MS: Final = 15 * 60_000
+SHANGHAI_MS: Final = 8 * 3_600_000
 HEARD_PERIODS: Final = 2
 """As long as an answer speaks for a run state, where the box's file says nothing else."""
 VALUE_LIMIT: Final = 1 << 62
 """Values beyond it, on both sides, measure nothing, and would not fit a column of a database."""
+
+
+class Width(IntEnum):
+    """For how long a level stands, in milliseconds: what a page draws of a day, a week and a month."""
+
+    QUARTER = 15 * 60_000
+    HOUR = 3_600_000
+    DAY = 24 * 3_600_000
+
+    def begin_ms(self, at_ms: int) -> int:
+        """Where the one that an instant lies in begins: days at midnight in Shanghai."""
+        return at_ms - (at_ms + SHANGHAI_MS) % self
+
 
 Measure: TypeAlias = tuple[str, str, int]
 """(point, unit, decimals): what a value is of, and how it counts."""
 
 
 class Level(NamedTuple):
-    """One point's values in one quarter."""
+    """One point's values in some time."""
 
     least: int
     most: int
@@ -37,12 +51,14 @@ class Level(NamedTuple):
         return Level(min(self.least, other.least), max(self.most, other.most), last_ms, last)
 
 
-Levels: TypeAlias = dict[tuple[Measure, int], Level]
-"""By what is measured and the start of the quarter."""
+Place: TypeAlias = tuple[Measure, Width, int]
+"""What is measured, for how long, from when on."""
+
+Levels: TypeAlias = dict[Place, Level]
 
 
 def levels_of(window: Readings, limit_ms: int) -> Levels:
-    """What a window says of its quarters before `limit_ms`."""
+    """What a window says of the time before `limit_ms`."""
     levels: Levels = {}
     for column in window.columns:
         if column.aggregate is Aggregate.MEAN:
@@ -50,12 +66,16 @@ def levels_of(window: Readings, limit_ms: int) -> Levels:
         measure = (column.point, column.unit, column.decimals)
         for at_ms, value in zip(window.times_ms, column.values, strict=True):
             if value is not None and -VALUE_LIMIT < value < VALUE_LIMIT and at_ms < limit_ms:
-                join(levels, (measure, at_ms - at_ms % QUARTER_MS), Level(value, value, at_ms, value))
+                place = (measure, Width.QUARTER, Width.QUARTER.begin_ms(at_ms))
+                join(levels, place, Level(value, value, at_ms, value))
+    for (measure, _, from_ms), level in list(levels.items()):
+        for width in (Width.HOUR, Width.DAY):
+            join(levels, (measure, width, width.begin_ms(from_ms)), level)
     return levels
 
 
-def join(levels: Levels, place: tuple[Measure, int], level: Level) -> None:
-    """Put what is known of a quarter to the rest."""
+def join(levels: Levels, place: Place, level: Level) -> None:
+    """Put what is known of some time to the rest."""
     held = levels.get(place)
     levels[place] = level if held is None else held.joined(level)
 

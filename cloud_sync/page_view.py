@@ -1,4 +1,4 @@
-"""What the page asks of the store: five questions, answered with plain values.
+"""What the page asks of the store: seven questions, answered with plain values.
 
 An answer holds only streams that the reader may see; the page itself decides nothing about permission.
 Methods are called from several threads at once, and may block.
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from cloud_sync.levels import Width
 from cloud_sync.reports import Span
-from evidence.bodies import Direction, GapReason
+from cloud_sync.store import Slot
+from evidence.bodies import Direction, Event, GapReason
 from evidence.judge import Threshold
+from evidence.limits import Limit
 from evidence.statement import ClockQuality
 
 
@@ -19,6 +22,9 @@ class Subject(Enum):
     """What a stream on the page witnesses."""
 
     MACHINE = "machine"
+    FIRE = "fire"
+    """A fire sensor or fire alarm transmitter."""
+    METER = "meter"
     GATE = "gate"
 
 
@@ -42,11 +48,63 @@ class Enterprise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A value that is measured: `value / 10**decimals` in `unit`."""
+
+    name: str
+    unit: str
+    decimals: int
+    counts: bool = False
+    """A counter: it only rises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """An event, and the point whose value and limit it tells; None: it is about something else."""
+
+    event: Event
+    point: Point | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """The events of a window."""
+
+    newest: Sequence[Happening] = ()
+    """Newest first, at most as many as were asked for."""
+    count: int = 0
+    """All of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measuring:
+    """What was measured of one point in a window."""
+
+    point: Point
+    limits: Sequence[Limit]
+    slots: Sequence[Slot]
+    """In time order; none where nothing was measured."""
+    last_ms: int
+    """When it was measured last, in the window or before it."""
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensed:
+    """What a fire sensor or meter told in a window."""
+
+    measured: Sequence[Measuring] = ()
+    """As it is to be shown: what has a limit first."""
+    heard: Sequence[Span] = ()
+    """When it answered, each span RUNNING for want of another state; all other time is no data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A machine or a gate and the stream that witnesses it. All times are UTC milliseconds."""
+    """A machine, sensor or gate and the stream that witnesses it. All times are UTC milliseconds."""
 
     key: str
-    """Stands in addresses ([a-z0-9.-]); unique among the enterprise's machines, and among its gates."""
+    """Stands in addresses ([a-z0-9.-]); unique among the enterprise's streams of one subject."""
     subject: Subject
     title: str
     box: str
@@ -61,6 +119,10 @@ class Watched:
     forks: int = 0
     simulated: bool = False
     """A statement of it was signed under a simulated clock."""
+    alarms: Sequence[Happening] = ()
+    """What is raised and not cleared: of the newest some, since when, with what was said last."""
+    alarmed: int = 0
+    """All that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +192,7 @@ class PageView(Protocol):
         ...
 
     def watched(self, enterprise: str) -> Sequence[Watched]:
-        """Its machines and gates, in the order of the page; none for an enterprise that is not known."""
+        """Its machines, sensors and gates, in the order of the page; none for an enterprise that is not known."""
         ...
 
     def spans(self, enterprise: str, from_ms: int, to_ms: int) -> Mapping[str, Sequence[Span]]:
@@ -139,6 +201,16 @@ class PageView(Protocol):
 
     def gate(self, enterprise: str, key: str, from_ms: int, to_ms: int) -> GateView:
         """What a gate saw from from_ms up to to_ms."""
+        ...
+
+    def sensed(
+        self, enterprise: str, watched: Sequence[Watched], from_ms: int, to_ms: int, width: Width
+    ) -> Mapping[tuple[Subject, str], Sensed]:
+        """By subject and key: what these fire sensors and meters told, in slots that touch the window."""
+        ...
+
+    def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:
+        """What happened to a machine, meter or fire sensor from from_ms up to to_ms."""
         ...
 
     def record(self, enterprise: str, key: str, subject: Subject) -> Record | None:

@@ -24,15 +24,18 @@ from cloud_sync.page_view import (
     PageView,
     Problem,
     Record,
+    Sensed,
     Subject,
     Trouble,
     Watched,
 )
 from cloud_sync.reports import Span, State, latest
 from cloud_sync.sheets.asked import Asked, Reach
+from cloud_sync.sheets.events import LISTED_EVENTS, alarmed
 from cloud_sync.sheets.gate import gate_sheet
 from cloud_sync.sheets.machine import machine_sheet
 from cloud_sync.sheets.machines import ORDER, machines_sheet
+from cloud_sync.sheets.sensor import NOTES, WIDTH, SensorRow, sensor_row, sensor_sheet
 from cloud_sync.words import CHINA, Language, Voice, language_of
 
 __all__ = [
@@ -78,6 +81,8 @@ def pages(view: PageView, *, now_ms: Callable[[], int], zone: tzinfo = CHINA) ->
     router.add_api_route("/", site.enterprises, response_class=Response)
     router.add_api_route("/e/{enterprise}", site.machines, response_class=Response)
     router.add_api_route("/e/{enterprise}/m/{key}", site.machine, response_class=Response)
+    router.add_api_route("/e/{enterprise}/fire/{key}", site.fire, response_class=Response)
+    router.add_api_route("/e/{enterprise}/meter/{key}", site.meter, response_class=Response)
     router.add_api_route("/e/{enterprise}/g/{key}", site.gate, response_class=Response)
     router.add_api_route("/static/{name}", static_file, response_class=Response)
     return router
@@ -130,7 +135,7 @@ class _Site:
         )
 
     def machines(self, request: Request, enterprise: str) -> Response:
-        """All machines and gates of an enterprise."""
+        """All machines, sensors and gates of an enterprise."""
         known = self._known(request, enterprise)
         if isinstance(known, Response):
             return known
@@ -149,7 +154,10 @@ class _Site:
             title=one.title,
             enterprise=one,
             sheet=machines_sheet(asked, machines, self._spans(asked, enterprise)),
+            sensors=self._sensors(asked, enterprise, watched),
+            sensors_say=asked.voice(NOTES[asked.reach]),
             gates=gates,
+            alarmed=alarmed(asked.voice, watched if asked.live else ()),
             simulated=any(each.simulated for each in watched),
         )
 
@@ -160,6 +168,7 @@ class _Site:
             return found
         asked, one, watched = found
         spans = self._spans(asked, enterprise).get(key, ())
+        happened = self._view.happened(enterprise, watched, asked.from_ms, asked.to_ms, LISTED_EVENTS)
         record = self._view.record(enterprise, key, Subject.MACHINE)
         return self._show(
             request,
@@ -167,9 +176,17 @@ class _Site:
             "machine.html",
             title=watched.title,
             enterprise=one,
-            sheet=machine_sheet(asked, watched, spans, record),
+            sheet=machine_sheet(asked, watched, spans, happened, record),
             simulated=watched.simulated,
         )
+
+    def fire(self, request: Request, enterprise: str, key: str) -> Response:
+        """One fire sensor in full."""
+        return self._sensor(request, enterprise, key, Subject.FIRE)
+
+    def meter(self, request: Request, enterprise: str, key: str) -> Response:
+        """One meter in full."""
+        return self._sensor(request, enterprise, key, Subject.METER)
 
     def gate(self, request: Request, enterprise: str, key: str) -> Response:
         """One gate in full."""
@@ -189,8 +206,26 @@ class _Site:
             simulated=watched.simulated,
         )
 
-    def _now(self, asked: Asked, one: Enterprise) -> tuple[list[tuple[State, int]], bool]:
-        """How many machines are in which state now, and whether any clock is simulated."""
+    def _sensor(self, request: Request, enterprise: str, key: str, subject: Subject) -> Response:
+        found = self._found(request, enterprise, key, subject)
+        if isinstance(found, Response):
+            return found
+        asked, one, watched = found
+        happened = self._view.happened(enterprise, watched, asked.from_ms, asked.to_ms, LISTED_EVENTS)
+        sensed = self._sensed(asked, enterprise, [watched]).get((subject, key), Sensed())
+        record = self._view.record(enterprise, key, subject)
+        return self._show(
+            request,
+            asked,
+            "sensor.html",
+            title=watched.title,
+            enterprise=one,
+            sheet=sensor_sheet(asked, watched, sensed, happened, record),
+            simulated=watched.simulated,
+        )
+
+    def _now(self, asked: Asked, one: Enterprise) -> tuple[list[tuple[State, int]], str, bool]:
+        """How many machines are in which state now, what is raised, and whether any clock is simulated."""
         watched = self._view.watched(one.name)
         from_ms = asked.now_ms - NOW_NEEDS_MS
         spans = self._view.spans(one.name, from_ms, asked.now_ms)
@@ -200,7 +235,26 @@ class _Site:
             if each.subject is Subject.MACHINE
         ]
         counts = [(state, states.count(state)) for state in ORDER if state in states]
-        return counts, any(each.simulated for each in watched)
+        return counts, alarmed(asked.voice, watched), any(each.simulated for each in watched)
+
+    def _sensors(
+        self, asked: Asked, enterprise: str, watched: Sequence[Watched]
+    ) -> Sequence[tuple[str, Sequence[SensorRow]]]:
+        """The fire sensors and the meters of an enterprise, each under a word."""
+        sensors = [each for each in watched if each.subject in (Subject.FIRE, Subject.METER)]
+        sensed = self._sensed(asked, enterprise, sensors) if sensors else {}
+        rows = [sensor_row(asked, each, sensed.get((each.subject, each.key), Sensed())) for each in sensors]
+        groups = [
+            (word, [row for row in rows if row.path == subject.value])
+            for word, subject in (("fire", Subject.FIRE), ("meters", Subject.METER))
+        ]
+        return [(asked.voice(word), found) for word, found in groups if found]
+
+    def _sensed(
+        self, asked: Asked, enterprise: str, sensors: Sequence[Watched]
+    ) -> Mapping[tuple[Subject, str], Sensed]:
+        to_ms = min(asked.to_ms, asked.now_ms)
+        return self._view.sensed(enterprise, sensors, asked.from_ms, to_ms, WIDTH[asked.reach])
 
     def _spans(self, asked: Asked, enterprise: str) -> Mapping[str, Sequence[Span]]:
         return self._view.spans(enterprise, asked.since_ms, min(asked.to_ms, asked.now_ms))

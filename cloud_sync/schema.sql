@@ -154,14 +154,15 @@ CREATE TABLE IF NOT EXISTS measure ( -- what a fire sensor or meter measures
     UNIQUE (stream, point, unit, decimals)
 ) STRICT;
 
-CREATE TABLE IF NOT EXISTS level (  -- of a quarter of an hour
+CREATE TABLE IF NOT EXISTS level (  -- of a quarter of an hour, an hour, and a day of Asia/Shanghai
     measure INTEGER NOT NULL REFERENCES measure,
+    width_ms INTEGER NOT NULL,
     from_ms INTEGER NOT NULL,
     least INTEGER NOT NULL,
     most INTEGER NOT NULL,
     last_ms INTEGER NOT NULL,
     last INTEGER NOT NULL,
-    PRIMARY KEY (measure, from_ms)
+    PRIMARY KEY (measure, width_ms, from_ms)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS gap (                  -- what a box signed that it did not record

@@ -24,9 +24,10 @@ def write_events(db: sqlite3.Connection, stream: int, told: Sequence[tuple[int, 
 
 
 def write_levels(db: sqlite3.Connection, stream: int, levels: Levels) -> None:
-    """Join levels to what is held of their quarters."""
-    ids = _measure_ids(db, stream, {measure for measure, _ in levels})
-    db.executemany(_JOIN_LEVEL, [(ids[measure], quarter_ms, *level) for (measure, quarter_ms), level in levels.items()])
+    """Join levels to what is held."""
+    ids = _measure_ids(db, stream, {measure for measure, _, _ in levels})
+    rows = [(ids[measure], int(width), from_ms, *level) for (measure, width, from_ms), level in levels.items()]
+    db.executemany(_JOIN_LEVEL, rows)
 
 
 def clear_levels(db: sqlite3.Connection, stream: int) -> None:
@@ -52,7 +53,7 @@ _OF_SUBJECT: Final = "FROM event WHERE stream = ?1 AND kind = ?2 AND subject = ?
 _LAST: Final = "ORDER BY n DESC, place DESC, at_ms DESC, value DESC, reference DESC, says DESC LIMIT 1"
 
 _JOIN_LEVEL: Final = (
-    "INSERT INTO level VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+    "INSERT INTO level VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
     " least = min(least, excluded.least), most = max(most, excluded.most),"
     " last = CASE WHEN (excluded.last_ms, excluded.last) > (last_ms, last) THEN excluded.last ELSE last END,"
     " last_ms = max(last_ms, excluded.last_ms)"

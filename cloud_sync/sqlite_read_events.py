@@ -3,22 +3,19 @@
 import sqlite3
 from typing import Final
 
-from cloud_sync.levels import Measure
-from cloud_sync.store import AlarmRow, Measured, Slot, Told
+from cloud_sync.levels import Measure, Width
+from cloud_sync.store import Measured, Slot, Told
 from evidence.bodies import Event, EventKind, Phase
 
 
-def read_alarms(db: sqlite3.Connection, stream: int, at_most: int) -> tuple[AlarmRow, ...]:
+def read_alarms(db: sqlite3.Connection, stream: int, at_most: int) -> tuple[Event, ...]:
     """See Store.alarms."""
     rows = db.execute(
-        "SELECT kind, subject, since_ms, value, reference, says FROM alarm WHERE stream = ?"
+        "SELECT since_ms, kind, 1, subject, value, reference, says FROM alarm WHERE stream = ?"
         " ORDER BY since_ms DESC, kind, subject LIMIT ?",
         (stream, at_most),
     )
-    return tuple(
-        AlarmRow(event=EventKind(kind), subject=subject, since_ms=since_ms, value=value, reference=reference, says=says)
-        for kind, subject, since_ms, value, reference, says in rows
-    )
+    return tuple(_event(row) for row in rows)
 
 
 def read_events(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
@@ -30,25 +27,14 @@ def read_events(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, a
         " ORDER BY at_ms DESC, n DESC, place DESC, seq DESC LIMIT ?",
         (*window, at_most),
     )
-    newest = tuple(
-        Event(
-            at_ms=at_ms,
-            event=EventKind(kind),
-            phase=Phase(phase),
-            subject=subject,
-            value=value,
-            reference=reference,
-            says=says,
-        )
-        for at_ms, kind, phase, subject, value, reference, says in rows
-    )
+    newest = tuple(_event(row) for row in rows)
     if len(newest) < at_most:
         return Told(newest=newest, count=len(newest))
     count = db.execute("SELECT count(*) FROM event WHERE stream = ? AND at_ms >= ? AND at_ms < ?", window).fetchone()
     return Told(newest=newest, count=count[0])
 
 
-def read_levels(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, slot_ms: int) -> dict[Measure, Measured]:
+def read_levels(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, width: Width) -> dict[Measure, Measured]:
     """See Store.levels."""
     found: dict[Measure, Measured] = {}
     measures = db.execute(
@@ -57,11 +43,12 @@ def read_levels(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, s
     ).fetchall()
     for measure, point, unit, decimals in measures:
         last = db.execute(
-            "SELECT last_ms, last FROM level WHERE measure = ? AND from_ms < ? ORDER BY from_ms DESC LIMIT 1",
-            (measure, to_ms),
+            "SELECT last_ms, last FROM level WHERE measure = ? AND width_ms = ? AND from_ms < ?"
+            " ORDER BY from_ms DESC LIMIT 1",
+            (measure, int(Width.QUARTER), to_ms),
         ).fetchone()
         if last is not None:
-            slots = [Slot(*slot) for slot in db.execute(_SLOTS, (measure, from_ms, to_ms, slot_ms))]
+            slots = [Slot(*slot) for slot in db.execute(_SLOTS, (measure, int(width), from_ms, to_ms))]
             found[point, unit, decimals] = Measured(slots=slots, last_ms=last[0], last=last[1])
     return found
 
@@ -69,7 +56,20 @@ def read_levels(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, s
 MEASURES_READ: Final = 1024
 """Of one stream, at most: twice what one statement can hold."""
 
-_SLOTS: Final = """
-SELECT ?2 + (from_ms - ?2) / ?4 * ?4 AS slot_ms, min(least), max(most) FROM level
-WHERE measure = ?1 AND from_ms >= ?2 AND from_ms < ?3 GROUP BY slot_ms ORDER BY slot_ms
-"""
+_SLOTS: Final = (
+    "SELECT from_ms, least, most FROM level WHERE measure = ? AND width_ms = ? AND from_ms >= ? AND from_ms < ?"
+    " ORDER BY from_ms"
+)
+
+
+def _event(row: tuple[int, int, int, str, int | None, int | None, str]) -> Event:
+    at_ms, kind, phase, subject, value, reference, says = row
+    return Event(
+        at_ms=at_ms,
+        event=EventKind(kind),
+        phase=Phase(phase),
+        subject=subject,
+        value=value,
+        reference=reference,
+        says=says,
+    )

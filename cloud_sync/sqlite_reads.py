@@ -9,12 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from cloud_sync.derive import SUMMED, Span
-from cloud_sync.levels import Measure
+from cloud_sync.levels import Measure, Width
 from cloud_sync.packing import unpack
 from cloud_sync.sqlite_open import Connections
 from cloud_sync.sqlite_read_events import read_alarms, read_events, read_levels
 from cloud_sync.store import (
-    AlarmRow,
     Bank,
     Commit,
     CrossingRow,
@@ -26,7 +25,7 @@ from cloud_sync.store import (
     Stream,
     Told,
 )
-from evidence.bodies import Direction, GapReason, Kind
+from evidence.bodies import Direction, Event, GapReason, Kind
 from evidence.chain import SEGMENTS_LIMIT, Segment
 from evidence.keys import PublicKey
 from evidence.receipt import REFUSALS_LIMIT, Refusal, StreamReceipt
@@ -173,7 +172,7 @@ class SqliteReads:
                 for n, from_ms, to_ms, reason, lost in reversed(rows)
             )
 
-    def alarms(self, streams: Collection[int], at_most: int) -> Mapping[int, tuple[AlarmRow, ...]]:
+    def alarms(self, streams: Collection[int], at_most: int) -> Mapping[int, tuple[Event, ...]]:
         """See Store."""
         with self._connections.reading() as db:
             return {stream: read_alarms(db, stream, at_most) for stream in streams}
@@ -184,11 +183,11 @@ class SqliteReads:
             return read_events(db, stream, from_ms, to_ms, at_most)
 
     def levels(
-        self, streams: Collection[int], from_ms: int, to_ms: int, slot_ms: int
+        self, streams: Collection[int], from_ms: int, to_ms: int, width: Width
     ) -> Mapping[int, Mapping[Measure, Measured]]:
         """See Store."""
         with self._connections.reading() as db:
-            return {stream: read_levels(db, stream, from_ms, to_ms, slot_ms) for stream in streams}
+            return {stream: read_levels(db, stream, from_ms, to_ms, width) for stream in streams}
 
     def quarantine(self, box: str | None = None) -> tuple[Quarantined, ...]:
         """See Store."""

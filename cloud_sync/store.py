@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 from cloud_sync.accept import Accepted, Refused, Repeated
 from cloud_sync.derive import Span
 from cloud_sync.errors import CloudSyncError
-from cloud_sync.levels import Measure
-from evidence.bodies import Direction, Event, EventKind, GapReason, Kind
+from cloud_sync.levels import Measure, Width
+from evidence.bodies import Direction, Event, GapReason, Kind
 from evidence.chain import Segment
 from evidence.keys import PublicKey
 from evidence.receipt import Refusal, StreamReceipt
@@ -141,18 +141,6 @@ class GapRow:
     to_ms: int
     reason: GapReason
     lost: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmRow:
-    """What was raised and not cleared."""
-
-    event: EventKind
-    subject: str
-    since_ms: int
-    value: int | None
-    reference: int | None
-    says: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,8 +289,11 @@ class Store(Protocol):
         """What its box signed that it did not record; the newest, in time order."""
         ...
 
-    def alarms(self, streams: Collection[int], at_most: int) -> Mapping[int, tuple[AlarmRow, ...]]:
-        """What is raised and not cleared, the newest first, at most so many of each stream."""
+    def alarms(self, streams: Collection[int], at_most: int) -> Mapping[int, tuple[Event, ...]]:
+        """What is raised and not cleared, the newest first, at most so many of each stream.
+
+        An alarm is the event that raised it first, with what was said of it last.
+        """
         ...
 
     def events(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
@@ -310,11 +301,11 @@ class Store(Protocol):
         ...
 
     def levels(
-        self, streams: Collection[int], from_ms: int, to_ms: int, slot_ms: int
+        self, streams: Collection[int], from_ms: int, to_ms: int, width: Width
     ) -> Mapping[int, Mapping[Measure, Measured]]:
-        """What fire sensors and meters measured in the quarters of an hour that begin in the window.
+        """What fire sensors and meters measured, in slots of this width that begin in the window.
 
-        Cut into slots of `slot_ms` from `from_ms` on. What was measured before the window only has no slots.
+        What was measured before the window only has no slots.
         """
         ...
 

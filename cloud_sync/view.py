@@ -10,18 +10,22 @@ from hashlib import sha256
 from typing import Any, Final
 
 from cloud_sync.derive import Paint
+from cloud_sync.levels import Width
 from cloud_sync.page_view import (
     Clear,
     Crossing,
     Enterprise,
     GateView,
+    Happened,
     Problem,
     Record,
+    Sensed,
     Subject,
     Trouble,
     Watched,
 )
 from cloud_sync.reports import Span, State
+from cloud_sync.sensor_view import happening, measuring
 from cloud_sync.store import GapRow, Store, Stream
 from evidence.bodies import NAME, Configuration, Kind
 from evidence.chain import Segment
@@ -31,7 +35,9 @@ from evidence.keys import PublicKey
 from evidence.roster import Enrolled
 from evidence.statement import Statement, open_statement
 
-_PREFIX: Final = {Subject.MACHINE: "machine/", Subject.GATE: "gate/"}
+_SUBJECT: Final = {subject.value: subject for subject in Subject}
+ALARMS_NAMED: Final = 5
+"""Alarms of one stream that the page names, at most."""
 OPENED_LIMIT: Final = 4096
 """Statements kept opened in memory, at most: the newest settings of each stream."""
 
@@ -49,7 +55,7 @@ class StoreView:
         return tuple(Enterprise(name=name_of(title), title=title) for title in sorted(titles))
 
     def watched(self, enterprise: str) -> Sequence[Watched]:
-        """See PageView. In order of title, machines and gates alike."""
+        """See PageView. In order of title, whatever it is."""
         found = [self._watched(subject, stream) for subject, stream in self._streams(enterprise)]
         return tuple(sorted(found, key=lambda watched: (watched.title, watched.key)))
 
@@ -84,6 +90,35 @@ class StoreView:
             clear=tuple(Clear(from_ms=start, to_ms=end) for start, end, paint in painted if paint == Paint.CLEAR),
         )
 
+    def sensed(
+        self, enterprise: str, watched: Sequence[Watched], from_ms: int, to_ms: int, width: Width
+    ) -> Mapping[tuple[Subject, str], Sensed]:
+        """See PageView."""
+        wanted = {(each.subject, each.key) for each in watched}
+        found = {
+            (subject, _key(stream)): stream
+            for subject, stream in self._streams(enterprise)
+            if (subject, _key(stream)) in wanted
+        }
+        ids = [stream.id for stream in found.values()]
+        levels = self._store.levels(ids, width.begin_ms(from_ms), to_ms, width)
+        painted = self._store.spans(ids, from_ms, to_ms)
+        return {
+            place: Sensed(
+                measured=measuring(levels[stream.id], self._settings(stream)),
+                heard=[Span(from_ms=start, to_ms=end, state=State.RUNNING) for start, end, _ in painted[stream.id]],
+            )
+            for place, stream in found.items()
+        }
+
+    def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:
+        """See PageView."""
+        stream = self._find(enterprise, watched.key, watched.subject)
+        if stream is None:
+            return Happened()
+        told, settings = self._store.events(stream.id, from_ms, to_ms, at_most), self._settings(stream)
+        return Happened(newest=[happening(event, settings) for event in told.newest], count=told.count)
+
     def record(self, enterprise: str, key: str, subject: Subject) -> Record | None:
         """See PageView."""
         stream = self._find(enterprise, key, subject)
@@ -109,15 +144,17 @@ class StoreView:
             (subject, stream)
             for box in sorted(boxes)
             for stream in self._store.streams(box)
-            for subject, prefix in _PREFIX.items()
-            if stream.stream.startswith(prefix) and stream.segments
+            for subject in [_SUBJECT.get(stream.stream.partition("/")[0])]
+            if subject is not None and stream.segments
         ]
 
     def _find(self, enterprise: str, key: str, subject: Subject) -> Stream | None:
         return next((s for of, s in self._streams(enterprise) if of is subject and _key(s) == key), None)
 
     def _watched(self, subject: Subject, stream: Stream) -> Watched:
-        title = self._settings(stream).get("title")
+        settings = self._settings(stream)
+        title = settings.get("title")
+        alarms = self._store.alarms([stream.id], ALARMS_NAMED)[stream.id] if stream.alarms else ()
         return Watched(
             key=_key(stream),
             subject=subject,
@@ -129,6 +166,8 @@ class StoreView:
             gaps=stream.gaps + len(holes(stream.segments)),
             forks=len(stream.forks),
             simulated=stream.simulated,
+            alarms=tuple(happening(event, settings) for event in alarms),
+            alarmed=stream.alarms,
         )
 
     def _problems(self, stream: Stream) -> tuple[Problem, ...]:

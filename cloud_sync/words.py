@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from cloud_sync.reports import DAY_MS, HOUR_MS, State
+from cloud_sync.words_of_events import EVENT_WORDS, POINTS, WHYS
 
 MINUTE_MS: Final = 60_000
 CHINA: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -164,6 +165,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "时间段须为 24h、7d 或 30d，日期须如 2026-11-23。",
         "The span must be 24h, 7d or 30d, and the day like 2026-11-23.",
     ),
+    **EVENT_WORDS,
 }
 LABELS: Final[dict[str, tuple[str, str]]] = {
     "goods": ("货物", "goods"),
@@ -193,6 +195,17 @@ class Voice:
     def label(self, label: str) -> str:
         """The word for a detector's label, or the label itself."""
         return LABELS.get(label, (label, label))[self._at]
+
+    def point(self, name: str) -> str:
+        """The word for a point, with its phase or tariff behind it; or the name itself."""
+        if name in POINTS:
+            return POINTS[name][self._at]
+        base, _, which = name.rpartition("_")
+        return f"{POINTS[base][self._at]} {which.upper()}" if base in POINTS else name
+
+    def why(self, why: str) -> str:
+        """Where a limit comes from."""
+        return WHYS.get(why, why) if self.language is Language.ZH else why
 
     def hours(self, ms: int, word: str = "hours") -> str:
         """18.4 h."""

@@ -226,6 +226,16 @@ def day_links(asked: Asked) -> tuple[DayLink, ...]:
     )
 
 
+def days_said(asked: Asked, at_ms: Sequence[int]) -> tuple[str, ...]:
+    """For each line of a list the day it falls on, where it is not that of the line above; none on a day's page."""
+    voice = asked.voice
+    days = [voice.date_of(at) for at in at_ms]
+    single = asked.reach is Reach.DAY and not asked.sliding
+    return tuple(
+        "" if single or day == above else voice.day(day) for above, day in zip([None, *days], days, strict=False)
+    )
+
+
 def _calendar_labels(asked: Asked, *, now: bool) -> tuple[Label, ...]:
     """The hours of the last day shown, from 00 to 24."""
     frame = Frame(from_ms=asked.edges_ms[-2], to_ms=asked.to_ms)

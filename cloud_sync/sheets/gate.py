@@ -11,8 +11,8 @@ from markupsafe import Markup
 from cloud_sync.bars import Count, gate_columns
 from cloud_sync.page_view import Crossing, GateView, Record, Watched
 from cloud_sync.reports import Span, State, timeline
-from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
-from cloud_sync.sheets.machine import Facts, days_said, evidence_of
+from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, days_said, hour_labels, page_grid
+from cloud_sync.sheets.machine import Facts, evidence_of
 from cloud_sync.sheets.machines import marks_of
 from cloud_sync.words import Voice
 from evidence.bodies import Direction

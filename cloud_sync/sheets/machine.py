@@ -9,9 +9,10 @@ from typing import Final
 from markupsafe import Markup
 
 from cloud_sync.bars import Frame, bar, bar_to_touch, grid
-from cloud_sync.page_view import Problem, Record, Watched
+from cloud_sync.page_view import Happened, Problem, Record, Subject, Watched
 from cloud_sync.reports import DAY_MS, HOUR_MS, Span, State, latest, timeline
-from cloud_sync.sheets.asked import MARK_HOURS, Asked, Label, Reach, hour_labels, page_grid
+from cloud_sync.sheets.asked import MARK_HOURS, Asked, Label, Reach, days_said, hour_labels, page_grid
+from cloud_sync.sheets.events import EventList, event_list
 from cloud_sync.sheets.machines import ORDER, Row, days_of, row_of
 from cloud_sync.words import Voice, stopwatch
 from evidence.hours import Hours
@@ -66,6 +67,7 @@ class MachineSheet:
     summary: tuple[tuple[str, str], ...]
     spans: tuple[SpanLine, ...]
     left_out: int
+    events: EventList
     daily: tuple[DayLine, ...]
     labels: tuple[Label, ...]
     grid: Markup
@@ -73,7 +75,9 @@ class MachineSheet:
     evidence: Facts
 
 
-def machine_sheet(asked: Asked, machine: Watched, spans: Sequence[Span], record: Record | None) -> MachineSheet:
+def machine_sheet(
+    asked: Asked, machine: Watched, spans: Sequence[Span], happened: Happened, record: Record | None
+) -> MachineSheet:
     """The sheet of one machine; `spans` from `asked.since_ms` on."""
     voice = asked.voice
     single = asked.reach is Reach.DAY
@@ -91,6 +95,7 @@ def machine_sheet(asked: Asked, machine: Watched, spans: Sequence[Span], record:
         summary=_summary(voice, days) if single else (),
         spans=_span_lines(asked, filled) if single else (),
         left_out=max(0, len(filled) - LISTED_SPANS) if single else 0,
+        events=event_list(asked, happened),
         daily=() if single else _daily(asked, machine, spans, days),
         labels=hour_labels(asked),
         grid=page_grid(asked) if single else _day_grid(),
@@ -115,22 +120,12 @@ def evidence_of(voice: Voice, stream: Watched, record: Record | None) -> Facts:
         (voice("last_statement"), voice.moment(record.last_ms)),
         (voice("received"), "–" if stream.received_ms is None else voice.moment(stream.received_ms)),
         (voice("clock"), " · ".join(clock)),
-        (voice("judged"), _judged(voice, record.threshold)),
+        *([(voice("judged"), _judged(voice, record.threshold))] if stream.subject is Subject.MACHINE else []),
         (voice("settings"), record.settings_sha256.hex()[:16] + "…"),
     ]
     if not record.problems:
         lines.append((voice("chain"), voice("chain_complete")))
     return Facts(lines=tuple(lines), problems=tuple(_problem(voice, problem) for problem in record.problems))
-
-
-def days_said(asked: Asked, at_ms: Sequence[int]) -> tuple[str, ...]:
-    """For each line of a list the day it falls on, where it is not that of the line above; none on a day's page."""
-    voice = asked.voice
-    days = [voice.date_of(at) for at in at_ms]
-    single = asked.reach is Reach.DAY and not asked.sliding
-    return tuple(
-        "" if single or day == above else voice.day(day) for above, day in zip([None, *days], days, strict=False)
-    )
 
 
 def _say(voice: Voice, title: str, span: Span) -> str:

@@ -21,6 +21,7 @@ from cloud_sync.reports import (
     timeline,
 )
 from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
+from cloud_sync.sheets.events import Alarms, alarms_of
 from cloud_sync.words import Voice, hours_figure
 from evidence.hours import Hours
 
@@ -49,6 +50,7 @@ class Row:
     status: str
     marks: tuple[str, ...]
     """What is wrong with its chain."""
+    alarms: Alarms
     new: str | None
     simulated: bool
     daily: tuple[str, ...]
@@ -118,6 +120,7 @@ def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence
         state=None if machine.first_ms is None or machine.first_ms >= asked.to_ms else now.state,
         status=_status(asked, machine, now, total),
         marks=marks_of(asked.voice, machine),
+        alarms=alarms_of(asked, machine),
         new=asked.voice("new_since", at=asked.voice.moment(machine.first_ms or 0, asked.now_ms)) if new else None,
         simulated=machine.simulated,
         daily=tuple(hours_figure(day.running_ms) if day else "" for day in days if asked.reach is Reach.WEEK),

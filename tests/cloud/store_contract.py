@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cloud_sync.accept import Accepted, Refused, Repeated
 from cloud_sync.derive import DAY_MS, FUTURE_MS, HOUR_MS, Paint, day_of
-from cloud_sync.levels import QUARTER_MS
+from cloud_sync.levels import Width
 from cloud_sync.store import QUARANTINE_BODY_LIMIT, QUARANTINE_PER_BOX, Bank, Quarantined, Shown, Store, Verdict
 from evidence.bodies import Direction, Event, EventKind, Kind, Phase, Sight
 from evidence.chain import Outcome, Segment
@@ -60,7 +60,7 @@ def derived(store: Store) -> object:
             [(c.at_ms, c.direction, c.label) for c in store.crossings(s.id, 0, NOON_MS * 2)],
             store.alarms([s.id], 99)[s.id],
             sorted(map(repr, store.events(s.id, 0, NOON_MS * 2, 999).newest)),
-            store.levels([s.id], 0, NOON_MS * 2, QUARTER_MS)[s.id],
+            [store.levels([s.id], 0, NOON_MS * 2, width)[s.id] for width in Width],
         )
         for s in store.streams()
     ]
@@ -223,7 +223,7 @@ class StoreContract:
         found = stream_id(store, HYDRANT)
         (alarm,) = store.alarms([found], 9)[found]
         assert (alarm.event, alarm.subject, alarm.value, alarm.reference) == (EventKind.LIMIT, "pressure", 80, 100)
-        assert alarm.since_ms == NOON_MS, "since it was raised first, and not since it was said again"
+        assert alarm.at_ms == NOON_MS, "since it was raised first, and not since it was said again"
         assert store.streams()[0].alarms == 1
         take(store, box, box.events(limit(CLEARED, NOON_MS + 90_000, value=106)))
         assert store.alarms([found], 9)[found] == ()
@@ -245,7 +245,7 @@ class StoreContract:
         take(store, box, raised)
         assert store.alarms([found], 9)[found] == ()
         take(store, box, again)
-        assert [alarm.since_ms for alarm in store.alarms([found], 9)[found]] == [NOON_MS + 2 * 60_000]
+        assert [alarm.at_ms for alarm in store.alarms([found], 9)[found]] == [NOON_MS + 2 * 60_000]
 
     def test_what_is_raised_goes_by_the_chain_and_not_by_a_clock_that_was_set_back(self, store: Store) -> None:
         box = FakeBox()
@@ -280,24 +280,26 @@ class StoreContract:
         box = FakeBox()
         take(store, box, box.events(limit(RAISED, NOON_MS + DAY_MS)), at_ms=NOON_MS)
         found = stream_id(store, HYDRANT)
-        assert [alarm.since_ms for alarm in store.alarms([found], 9)[found]] == [NOON_MS + FUTURE_MS]
+        assert [alarm.at_ms for alarm in store.alarms([found], 9)[found]] == [NOON_MS + FUTURE_MS]
 
     def test_a_sensors_values_are_kept_by_the_quarter_of_an_hour(self, store: Store) -> None:
         box = FakeBox()
-        take(store, box, box.sensed([120, 118, None, 131]), box.sensed([90], from_ms=NOON_MS + QUARTER_MS))
+        take(store, box, box.sensed([120, 118, None, 131]), box.sensed([90], from_ms=NOON_MS + Width.QUARTER))
         take(store, box, box.sensed([115], from_ms=NOON_MS + 4 * 60_000))
         found = stream_id(store, HYDRANT)
-        ((measure, measured),) = store.levels([found], NOON_MS, NOON_MS + HOUR_MS, QUARTER_MS)[found].items()
+        ((measure, measured),) = store.levels([found], NOON_MS, NOON_MS + HOUR_MS, Width.QUARTER)[found].items()
         assert measure == ("pressure", "kPa", 0)
-        assert list(measured.slots) == [(NOON_MS, 115, 131), (NOON_MS + QUARTER_MS, 90, 90)]
-        assert (measured.last_ms, measured.last) == (NOON_MS + QUARTER_MS, 90)
-        (hourly,) = store.levels([found], NOON_MS, NOON_MS + HOUR_MS, HOUR_MS)[found].values()
+        assert list(measured.slots) == [(NOON_MS, 115, 131), (NOON_MS + Width.QUARTER, 90, 90)]
+        assert (measured.last_ms, measured.last) == (NOON_MS + Width.QUARTER, 90)
+        (hourly,) = store.levels([found], NOON_MS, NOON_MS + HOUR_MS, Width.HOUR)[found].values()
         assert list(hourly.slots) == [(NOON_MS, 90, 131)]
-        (later,) = store.levels([found], NOON_MS + HOUR_MS, NOON_MS + DAY_MS, QUARTER_MS)[found].values()
+        (daily,) = store.levels([found], day_of(NOON_MS), NOON_MS + HOUR_MS, Width.DAY)[found].values()
+        assert list(daily.slots) == [(day_of(NOON_MS), 90, 131)]
+        (later,) = store.levels([found], NOON_MS + HOUR_MS, NOON_MS + DAY_MS, Width.QUARTER)[found].values()
         assert (list(later.slots), later.last) == ([], 90)
-        (before,) = store.levels([found], NOON_MS, NOON_MS + QUARTER_MS, QUARTER_MS)[found].values()
+        (before,) = store.levels([found], NOON_MS, NOON_MS + Width.QUARTER, Width.QUARTER)[found].values()
         assert (before.last_ms, before.last) == (NOON_MS + 4 * 60_000, 115)
-        assert store.levels([found], 0, NOON_MS, QUARTER_MS)[found] == {}
+        assert store.levels([found], 0, NOON_MS, Width.QUARTER)[found] == {}
 
     def test_a_sensor_is_heard_where_it_answered_and_for_a_period_more(self, store: Store) -> None:
         box = FakeBox()
@@ -312,7 +314,7 @@ class StoreContract:
         box = FakeBox()
         take(store, box, box.sensed([(1 << 63) + 1, 7, -(1 << 63)]))
         found = stream_id(store, HYDRANT)
-        (measured,) = store.levels([found], 0, NOON_MS * 2, DAY_MS)[found].values()
+        (measured,) = store.levels([found], 0, NOON_MS * 2, Width.DAY)[found].values()
         assert [slot[1:] for slot in measured.slots] == [(7, 7)]
 
     def test_time_that_has_not_come_yet_is_not_painted(self, store: Store) -> None:

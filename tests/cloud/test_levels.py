@@ -3,12 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_sync.levels import HEARD_PERIODS, QUARTER_MS, Level, Levels, heard_of, join, levels_of
+from cloud_sync.levels import HEARD_PERIODS, Level, Levels, Width, heard_of, join, levels_of
 from evidence.bodies import Aggregate, Column, Keep, Readings
 from tests.cloud.boxes import NOON_MS, FakeBox
 
 FAR_MS = NOON_MS * 2
 PRESSURE = ("pressure", "kPa", 0)
+
+
+def everywhere(level: Level) -> Levels:
+    """The same in the quarter, the hour and the day that noon begins or lies in."""
+    return {(PRESSURE, width, width.begin_ms(NOON_MS)): level for width in Width}
 
 
 def sensed(*values: int | None, from_ms: int = NOON_MS, period_ms: int = 60_000) -> Readings:
@@ -39,7 +44,11 @@ def minutes(*rows: tuple[int, int, int] | None) -> Readings:
 
 def test_minutes_give_their_least_most_and_last_and_no_mean() -> None:
     levels = levels_of(minutes((98, 120, 110), None, (90, 95, 94)), FAR_MS)
-    assert levels == {(PRESSURE, NOON_MS): Level(90, 120, NOON_MS + 120_000, 95)}
+    assert levels == everywhere(Level(90, 120, NOON_MS + 120_000, 95))
+
+
+def test_a_day_begins_at_midnight_in_shanghai() -> None:
+    assert [NOON_MS - width.begin_ms(NOON_MS) for width in Width] == [0, 0, 12 * Width.HOUR]
 
 
 def test_a_minute_is_heard_to_its_end_and_one_without_an_answer_is_not() -> None:
@@ -49,7 +58,7 @@ def test_a_minute_is_heard_to_its_end_and_one_without_an_answer_is_not() -> None
 
 def test_nothing_of_the_future_is_believed() -> None:
     window = sensed(1, 2, 3)
-    assert levels_of(window, NOON_MS + 60_000) == {(PRESSURE, NOON_MS): Level(1, 1, NOON_MS, 1)}
+    assert levels_of(window, NOON_MS + 60_000) == everywhere(Level(1, 1, NOON_MS, 1))
     assert heard_of(window, NOON_MS + 60_000) == [(NOON_MS, NOON_MS + 60_000)]
     assert heard_of(window, NOON_MS) == []
 
@@ -58,11 +67,10 @@ def test_nothing_of_the_future_is_believed() -> None:
 def test_quarters_and_hearing_are_what_a_child_would_count(values: list[int | None], period_ms: int) -> None:
     window = sensed(*values, period_ms=period_ms)
     known = [(at, v) for at, v in zip(window.times_ms, values, strict=True) if v is not None]
-    quarters = {at - at % QUARTER_MS for at, _ in known}
     expected: Levels = {}
-    for quarter in quarters:
-        of = [(at, v) for at, v in known if at - at % QUARTER_MS == quarter]
-        expected[PRESSURE, quarter] = Level(min(v for _, v in of), max(v for _, v in of), *of[-1])
+    for width, begin in {(width, width.begin_ms(at)) for width in Width for at, _ in known}:
+        of = [(at, v) for at, v in known if begin <= at < begin + width]
+        expected[PRESSURE, width, begin] = Level(min(v for _, v in of), max(v for _, v in of), *of[-1])
     assert levels_of(window, FAR_MS) == expected
     heard = heard_of(window, FAR_MS)
     for tick in range(window.times_ms[0], window.times_ms[-1] + 3 * period_ms, period_ms // 2):
@@ -84,7 +92,7 @@ def test_joining_forgets_the_order_and_how_often(some: list[Level], dice: object
     def joined(levels: list[Level]) -> Levels:
         held: Levels = {}
         for level in levels:
-            join(held, (PRESSURE, 0), level)
+            join(held, (PRESSURE, Width.HOUR, 0), level)
         return held
 
     shuffled = [*some, some[0]]

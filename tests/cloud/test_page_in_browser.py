@@ -28,6 +28,11 @@ PAGES = (
     "/e/hengyuan/m/loom-03?span=30d",
     "/e/hengyuan/g/dock-01",
     "/e/hengyuan/g/dock-01?span=30d",
+    "/e/hengyuan/m/compressor-01",
+    "/e/hengyuan/fire/hydrant-2",
+    "/e/hengyuan/fire/board-1?span=7d",
+    "/e/hengyuan/fire/panel",
+    "/e/hengyuan/meter/yard?span=30d",
 )
 
 
@@ -106,6 +111,24 @@ def test_what_a_thumb_must_hit_is_large_enough(served: Served, tab: Browser) -> 
 
 TAPPED = """(() => { const box = document.querySelector("%s").getBoundingClientRect();
     return document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2).href; })()"""
+
+
+def test_a_fire_sensors_curve_stands_under_the_same_hours_as_the_machines(served: Served, tab: Browser) -> None:
+    for width in (390, 1280):
+        tab.show(served.address("/e/hengyuan"), width=width)
+        edges = """[...document.querySelectorAll(".rows .bar")].map(e => {
+            const box = e.getBoundingClientRect(); return [box.left, box.right].map(Math.round).join(" "); })"""
+        assert len(set(tab.ask(edges))) == 1
+
+
+def test_the_link_to_an_alarm_leads_to_its_row_in_sight(served: Served, tab: Browser) -> None:
+    tab.show(served.address("/e/hengyuan"))
+    tab.ask("document.querySelector('p.alarmed a[href^=\\'#fire-\\']').click(); 0")
+    in_sight = """(() => {
+        const box = name => document.querySelector(name).getBoundingClientRect();
+        return box("#fire-hydrant-2").top >= box(".head").bottom - 1 && box("#fire-hydrant-2").bottom < innerHeight;
+    })()"""
+    assert _soon(tab, in_sight)
 
 
 @pytest.mark.parametrize("span", ["", "?span=7d", "?span=30d"])

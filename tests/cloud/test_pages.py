@@ -87,6 +87,12 @@ ALL = (
     "/e/hengyuan/g/dock-01",
     "/e/hengyuan/g/dock-01?span=7d",
     "/e/hengyuan/g/dock-01?span=30d&day=2026-11-10",
+    "/e/hengyuan/m/compressor-01",
+    "/e/hengyuan/fire/hydrant-2",
+    "/e/hengyuan/fire/board-1?span=7d",
+    "/e/hengyuan/fire/panel",
+    "/e/hengyuan/fire/sprinkler-1?span=30d&day=2026-11-10",
+    "/e/hengyuan/meter/yard",
 )
 
 
@@ -454,7 +460,7 @@ def forty() -> FastAPI:
     steady = [m for m in machines if m.key != "moulding-01"]
     for number, like in enumerate([*moulding, *(steady * 5)[:39]]):
         key = f"{like.key}-{number}"
-        put(view, replace(like, key=key), source.states["hengyuan", like.key], enterprise="works")
+        put(view, replace(like, key=key, alarms=(), alarmed=0), source.states["hengyuan", like.key], enterprise="works")
     return served(view)
 
 

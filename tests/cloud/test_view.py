@@ -8,14 +8,16 @@ import pytest
 from fastapi import FastAPI
 
 from cloud_sync.derive import DAY_MS
+from cloud_sync.levels import Width
 from cloud_sync.page_view import Clear, PageView, Subject, Trouble
 from cloud_sync.pages import pages
 from cloud_sync.reports import Span, State
 from cloud_sync.sqlite_store import SqliteStore
 from cloud_sync.view import StoreView, name_of
-from evidence.bodies import Direction, Sight
+from evidence.bodies import Direction, EventKind, Phase, Sight
+from evidence.limits import Limit, Side
 from evidence.statement import ClockQuality
-from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, WINDOW_MS, FakeBox
+from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, WINDOW_MS, FakeBox, limit
 from tests.world.visit import get
 
 JUDGED: dict[str, Any] = {
@@ -130,6 +132,85 @@ def test_the_record_says_what_is_held_missing_forked_and_not_recorded(world: Wor
     assert (watched.gaps, watched.forks, watched.simulated) == (2, 1, True)
 
 
+LIMIT = Limit(
+    name="pressure",
+    point="pressure",
+    side=Side.BELOW,
+    raise_milli=100_000,
+    clear_milli=105_000,
+    delay_ms=0,
+    hold_ms=180_000,
+)
+SENSED: dict[str, Any] = {
+    "points": [
+        {"name": "pressure", "unit": "kPa", "decimals": 0, "kind": "gauge"},
+        {"name": "pump", "unit": "1", "decimals": 0, "kind": "state"},
+        {"name": "starts", "unit": "1", "decimals": 0, "kind": "counter"},
+        {"name": "clock_time", "unit": "s", "decimals": 0, "kind": "gauge", "clock": 1},
+    ],
+    "limits": [LIMIT.settings()],
+}
+
+
+def test_a_fire_sensors_alarm_events_and_levels_come_with_what_they_count(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    world.add(
+        box,
+        box.settings("fire/hydrant", "消火栓", **SENSED),
+        *(box.sensed([7], point=point, unit="1") for point in ("starts", "pump")),
+        box.sensed([7], point="clock_time", unit="s"),
+        box.sensed([120, 86]),
+        box.events(limit(Phase.RAISED, NOON_MS + 60_000)),
+    )
+    (watched,) = world.view.watched("yongxing")
+    assert (watched.subject, watched.key, watched.alarmed) == (Subject.FIRE, "box-1.hydrant", 1)
+    (alarm,) = watched.alarms
+    assert (alarm.event.event, alarm.event.at_ms) == (EventKind.LIMIT, NOON_MS + 60_000)
+    assert alarm.point is not None
+    assert (alarm.point.name, alarm.point.unit) == ("pressure", "kPa")
+    sensed = world.view.sensed("yongxing", [watched], NOON_MS, NOON_MS + DAY_MS, Width.QUARTER)[
+        watched.subject, watched.key
+    ]
+    assert [each.point.name for each in sensed.measured] == ["pressure", "starts"]
+    assert list(sensed.measured[0].limits) == [LIMIT]
+    assert [(slot.least, slot.most) for slot in sensed.measured[0].slots] == [(86, 120)]
+    assert [(span.from_ms, span.to_ms) for span in sensed.heard] == [(NOON_MS, NOON_MS + 180_000)]
+    happened = world.view.happened("yongxing", watched, NOON_MS, NOON_MS + DAY_MS, 9)
+    assert [each.event.phase for each in happened.newest] == [Phase.RAISED]
+    assert happened.count == 1
+    nobody = world.view.sensed("nobody", [watched], NOON_MS, NOON_MS + DAY_MS, Width.QUARTER)
+    assert nobody == {}
+
+
+def test_a_machine_and_a_sensor_of_one_name_are_two(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    world.add(box, *box.windows(1), box.sensed([5], "fire/loom-1"), box.sensed([6], "meter/loom-1"))
+    found = world.view.watched("yongxing")
+    assert {watched.subject for watched in found} == {Subject.MACHINE, Subject.FIRE, Subject.METER}
+    assert {watched.key for watched in found} == {"box-1.loom-1"}
+    sensed = world.view.sensed("yongxing", found[1:], NOON_MS, NOON_MS + DAY_MS, Width.QUARTER)
+    assert set(sensed) == {(watched.subject, watched.key) for watched in found[1:]}
+
+
+def test_settings_that_are_nonsense_leave_events_and_levels_without_a_meaning_and_break_nothing(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    nonsense: dict[str, Any] = {"points": [3, {"name": 4}], "limits": [{"name": "pressure"}]}
+    world.add(
+        box,
+        box.settings("fire/hydrant", **nonsense),
+        box.sensed([86]),
+        box.events(limit(Phase.RAISED)),
+        box.heartbeat(),
+    )
+    (watched,) = world.view.watched("yongxing")
+    assert watched.alarms[0].point is None
+    sensed = world.view.sensed("yongxing", [watched], NOON_MS, NOON_MS + DAY_MS, Width.QUARTER)[
+        watched.subject, watched.key
+    ]
+    assert sensed.measured == ()
+    assert sensed.heard
+
+
 def test_a_box_that_is_not_in_the_roster_is_not_shown(world: World) -> None:
     box = FakeBox(enterprise="yongxing")
     world.store.take(box.open(*box.windows(1)), received_ms=NOON_MS)
@@ -141,7 +222,9 @@ def test_the_pages_show_it(world: World) -> None:
     world.add(box, box.settings("machine/loom-1", "<b>1 号织机"), *box.windows(12), box.crossings(ways=(Direction.IN,)))
     app = FastAPI()
     app.include_router(pages(world.view, now_ms=lambda: NOON_MS + 12 * WINDOW_MS))
-    for path in ("/", "/e/yongxing", "/e/yongxing/m/box-1.loom-1", "/e/yongxing/g/box-1.north"):
+    world.add(box, box.settings("fire/hydrant", "<b>1 号", **SENSED), box.sensed([86]), box.events(limit(Phase.RAISED)))
+    pages_of = ("m/box-1.loom-1", "g/box-1.north", "fire/box-1.hydrant", "fire/box-1.hydrant?span=30d")
+    for path in ("/", "/e/yongxing", "/e/yongxing?span=7d", *(f"/e/yongxing/{page}" for page in pages_of)):
         answer = get(app, path)
         assert answer.status_code == 200
         assert "<b>1 号" not in answer.text

@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import sha256
 
+from cloud_sync.levels import Width
 from cloud_sync.page_view import (
     Clear,
     Crossing,
     Enterprise,
     GateView,
+    Happened,
+    Happening,
     Problem,
     Record,
+    Sensed,
     Subject,
     Trouble,
     Watched,
@@ -22,6 +26,7 @@ from cloud_sync.words import Language, Voice
 from evidence.bodies import Direction, GapReason
 from evidence.judge import Threshold
 from evidence.statement import ClockQuality
+from tests.world.sensors import SensorLife, add_sensors, machine_alarms, machine_events
 
 MINUTE_MS = 60_000
 CHINA = Voice(language=Language.EN)
@@ -47,6 +52,8 @@ class MemoryView:
     states: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
     gates: dict[tuple[str, str], GateView] = field(default_factory=dict)
     records: dict[tuple[str, str, Subject], Record] = field(default_factory=dict)
+    sensors: dict[tuple[str, str, Subject], SensorLife] = field(default_factory=dict)
+    told: dict[tuple[str, str, Subject], list[Happening]] = field(default_factory=dict)
 
     def enterprises(self) -> Sequence[Enterprise]:
         return self.known
@@ -68,6 +75,20 @@ class MemoryView:
             clear=[c for c in found.clear if c.to_ms > from_ms and c.from_ms < to_ms],
         )
 
+    def sensed(
+        self, enterprise: str, watched: Sequence[Watched], from_ms: int, to_ms: int, width: Width
+    ) -> Mapping[tuple[Subject, str], Sensed]:
+        return {
+            (each.subject, each.key): self.sensors[enterprise, each.key, each.subject].over(from_ms, to_ms, width)
+            for each in watched
+        }
+
+    def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:
+        told = self.told.get((enterprise, watched.key, watched.subject), [])
+        inside = [each for each in told if from_ms <= each.event.at_ms < to_ms]
+        newest = sorted(inside, key=lambda each: -each.event.at_ms)[:at_most]
+        return Happened(newest=newest, count=len(inside))
+
     def record(self, enterprise: str, key: str, subject: Subject) -> Record | None:
         return self.records.get((enterprise, key, subject))
 
@@ -87,6 +108,7 @@ def lifelike(*, days: int = 31, simulated: bool = True, now_ms: int = NOW_MS) ->
         "dyeing-01": ("染缸", two_shift),
         "warping-01": ("整经机", two_shift),
     }
+    alarms = machine_alarms(CHINA.midnight(TODAY))
     for number, (key, (title, shape)) in enumerate(shapes.items()):
         spans = days_of(shape, days=days, seed=number, now_ms=now_ms)
         first_ms = spans[0].from_ms
@@ -140,11 +162,16 @@ def lifelike(*, days: int = 31, simulated: bool = True, now_ms: int = NOW_MS) ->
                 gaps=gaps,
                 forks=forks,
                 simulated=simulated,
+                alarms=tuple(alarms.get(key, ())),
+                alarmed=len(alarms.get(key, ())),
             ),
             spans,
             problems,
             simulated=simulated,
         )
+    for key, happened in machine_events(CHINA.midnight(TODAY)).items():
+        view.told["hengyuan", key, Subject.MACHINE] = happened
+    add_sensors(view, now_ms=now_ms, midnight_ms=CHINA.midnight(TODAY), simulated=simulated)
     _gate(view, simulated=simulated, now_ms=now_ms)
     return view
 
