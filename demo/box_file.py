@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from demo.machines import MACHINES
+from demo.machines import HYDRANT_TITLE, MACHINES, METER_TITLE
 from demo.sealed_meter import ADDRESS
 
 PROFILES: Final = Path(__file__).parent / "profiles"
@@ -11,7 +11,10 @@ PROFILES: Final = Path(__file__).parent / "profiles"
 
 def box_toml(**values: object) -> str:
     """The box's configuration: what varies, by the names in _BOX."""
-    return _BOX.format(profiles=PROFILES, meter_address=ADDRESS, **values) + "".join(
+    fixed = {
+        "profiles": PROFILES, "meter_address": ADDRESS, "meter_title": METER_TITLE, "hydrant_title": HYDRANT_TITLE,
+    }  # fmt: skip
+    return _BOX.format(**fixed, **values) + "".join(
         _MACHINE.format(
             name=m.name, title=m.title, bus=m.bus, unit=m.unit, profile=m.profile,
             running=m.running_above_w, idle=m.idle_above_w,
@@ -92,7 +95,7 @@ timeout_s = 0.3
 
 [[machine]]
 name = "main"
-title = "进线总表"
+title = "{meter_title}"
 stream_kind = "meter"
 bus = "yard"
 address = "{meter_address}"
@@ -101,7 +104,7 @@ meter_number = "{meter_address}"
 
 [[machine]]
 name = "hydrant"
-title = "室外消火栓"
+title = "{hydrant_title}"
 stream_kind = "fire"
 bus = "fire-water"
 unit = 1

@@ -72,15 +72,18 @@ def knitting(at_s: float) -> float:
     return 2_700 + 120 * _noise(at_s, "knitting")
 
 
+HYDRANT_LOW_S: Final = 2 * HOUR_S
+"""How long a hydrant's pressure is low, with its fall and its recovery …"""
+HYDRANT_TURNS_S: Final = 600
+"""… and how long each of these takes."""
+
+
 def hydrant_kpa(at_s: float, *, fell_at_s: float) -> float:
-    """The pressure of the water in the yard's hydrant, in kPa: it falls once, and is set right within the hour."""
+    """The pressure of the water in the yard's hydrant, in kPa: it falls once, and is set right after two hours."""
     since_s = at_s - fell_at_s
-    lost = max(0.0, min(since_s / 600, 1.0, (HYDRANT_LOW_S - since_s) / 600))
+    lost = max(0.0, min(since_s / HYDRANT_TURNS_S, 1.0, (HYDRANT_LOW_S - since_s) / HYDRANT_TURNS_S))
     return 132 - 80 * lost + 3 * _noise(at_s, "hydrant")
 
-
-HYDRANT_LOW_S: Final = HOUR_S
-"""From the beginning of the fall to its end."""
 
 _STEP_S: Final = 30.0
 

@@ -11,6 +11,8 @@ COVER_OPENED_S: Final = 9 * 3_600
 """So long before, somebody has opened the sealed meter's cover …"""
 PRESSURE_FELL_S: Final = 14 * 3_600
 """… and the hydrant's pressure has begun to fall."""
+METER_TITLE: Final = "进线总表"
+HYDRANT_TITLE: Final = "室外消火栓"
 LIGHTS_W: Final = 1_200
 """What the workshop needs besides its machines."""
 
