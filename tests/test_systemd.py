@@ -11,6 +11,8 @@ import pytest
 from cloud_sync.broker import DIRECTORY as BROKER_DIRECTORY
 from cloud_sync.broker import MEMORY_BYTES
 from edge_agent.commands.enrol import DIRECTORY as KEYS
+from edge_agent.commands.enrol import SIGNER
+from edge_agent.signing.remote import POLLS, socket_of
 
 UNITS: Final = Path(__file__).parent.parent / "systemd"
 DEBIANS_MOSQUITTO: Final = Path("/lib/systemd/system/mosquitto.service")
@@ -41,7 +43,7 @@ def analyze(units: Path, *arguments: str | Path) -> subprocess.CompletedProcess[
 
 @needs_systemd
 def test_systemd_understands_every_unit(units: Path) -> None:
-    files = sorted([*units.glob("*.service"), *units.glob("*.target")])
+    files = sorted([*units.glob("*.service"), *units.glob("*.socket"), *units.glob("*.target")])
     verdict = analyze(units, "verify", "--man=no", *files)
     assert (verdict.returncode, verdict.stderr) == (0, "")
 
@@ -60,7 +62,7 @@ def settings(name: str) -> list[tuple[str, str]]:
 
 def test_keys_come_as_credentials_from_where_enrolment_and_broker_config_put_them() -> None:
     ours = {"signing.key", "tls.key", "tls.pem", "ca.pem", "receiver.pub"}
-    for unit in ("qianliyan-poll.service", "qianliyan-watch@.service", "qianliyan-sync.service"):
+    for unit in ("qianliyan-sign.service", "qianliyan-sign@.service", "qianliyan-sync.service"):
         handed = [value.split(":") for key, value in settings(unit) if key == "LoadCredential"]
         assert handed
         for name, path in handed:
@@ -70,8 +72,25 @@ def test_keys_come_as_credentials_from_where_enrolment_and_broker_config_put_the
     assert handed == [["server.key", f"{BROKER_DIRECTORY}/server.key"]]
 
 
-def test_only_the_processes_that_sign_get_the_signing_key() -> None:
-    assert "signing.key" not in (UNITS / "qianliyan-sync.service").read_text(encoding="utf-8")
+def test_only_who_signs_gets_the_signing_key_and_runs_as_nobody_else() -> None:
+    for unit in UNITS.glob("qianliyan-*.service"):
+        signs = unit.name.startswith("qianliyan-sign")
+        receives = unit.name == "qianliyan-receiver.service"
+        assert ("signing.key" in unit.read_text(encoding="utf-8")) == (signs or receives)
+        assert (dict(settings(unit.name))["User"] == "qianliyan-sign") == signs
+    assert "u qianliyan-sign " in (UNITS / "qianliyan.sysusers.conf").read_text(encoding="utf-8")
+
+
+def test_each_socket_is_where_its_process_looks_and_signs_its_streams_only() -> None:
+    listens = {unit.name: Path(dict(settings(unit.name))["ListenSequentialPacket"]) for unit in UNITS.glob("*.socket")}
+    signer = Path(SIGNER)
+    assert listens == {
+        "qianliyan-sign.socket": socket_of(signer, camera=None),
+        "qianliyan-sign@.socket": socket_of(signer, camera="%i"),
+    }
+    for unit, streams in (("qianliyan-sign.service", POLLS), ("qianliyan-sign@.service", ("gate/%i",))):
+        assert dict(settings(unit))["ExecStart"].endswith(f" --streams {' '.join(streams)}")
+    assert ("InaccessiblePaths", f"-{signer}") in settings("qianliyan-watch@.service")
 
 
 def test_every_process_has_a_memory_limit_and_comes_back() -> None:
@@ -88,7 +107,10 @@ def test_every_process_has_a_memory_limit_and_comes_back() -> None:
 def test_the_processes_are_those_of_the_design() -> None:
     started = {dict(settings(unit.name))["ExecStart"] for unit in UNITS.glob("*.service")}
     box, receiver = "--config /etc/qianliyan/box.toml", "--config /etc/qianliyan/receiver.toml"
+    key = "--key ${CREDENTIALS_DIRECTORY}/signing.key"
     assert started == {
+        f"/opt/qianliyan/bin/edge-agent sign {box} {key} --streams box machine/* meter/* zone/* fire/*",
+        f"/opt/qianliyan/bin/edge-agent sign {box} {key} --streams gate/%i",
         f"/opt/qianliyan/bin/edge-agent poll {box}",
         f"/opt/qianliyan/bin/edge-agent watch %I {box}",
         f"/opt/qianliyan/bin/edge-agent sync {box}",
@@ -98,7 +120,7 @@ def test_the_processes_are_those_of_the_design() -> None:
 
 def test_operations_names_every_unit_and_every_file_that_matters() -> None:
     text = (UNITS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
-    for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.target")]:
+    for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.socket"), *UNITS.glob("*.target")]:
         assert unit.name in text
     for file in ("signing.key", "tls.key", "spool.db", "receiver.pub", "ca.key", "server.key", "receiver.main.key"):
         assert file in text

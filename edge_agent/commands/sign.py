@@ -8,7 +8,6 @@ import argparse
 import ctypes
 import logging
 import os
-import resource
 import signal
 import socket
 from pathlib import Path
@@ -95,5 +94,4 @@ def _inherited(number: int | None) -> list[socket.socket]:
 
 def _keep_memory_private() -> None:
     """No core file, and no other process of this user may look into this one (prctl(2), PR_SET_DUMPABLE)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
