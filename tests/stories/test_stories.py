@@ -10,6 +10,7 @@ A row of the table is a fault; after every row the same holds (`judge`):
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def the_uplink_is_killed_again_and_again(shop: Workshop) -> Expected:
     return Expected()
 
 
+def the_signer_is_killed_again_and_again(shop: Workshop) -> Expected:
+    """And frozen once. It is seen by nothing in what the receiver holds."""
+    for moment in range(8 if LONG else 4):
+        shop.run(0.3 + 0.23 * moment)
+        shop.signer.send_signal(signal.SIGSTOP if moment == 1 else signal.SIGKILL)
+        shop.until(lambda: shop.poll.log.count("the signer is back") > moment)  # noqa: B023 - waited for at once
+    shop.run(1)
+    return Expected()
+
+
 def the_link_swallows_everything_and_closes_nothing(shop: Workshop) -> Expected:
     shop.run(1)
     shop.network.black_hole()
@@ -157,6 +168,7 @@ ROWS: tuple[Fault, ...] = (
     the_broker_is_killed_and_forgets_everything,
     the_box_is_killed_again_and_again,
     the_uplink_is_killed_again_and_again,
+    the_signer_is_killed_again_and_again,
     the_link_swallows_everything_and_closes_nothing,
     the_machines_fall_silent_and_come_back,
     the_box_is_stopped_and_started_as_told,

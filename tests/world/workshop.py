@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from cloud_sync.store import Shown, Store
 from edge_agent.keeping.spool import Spool, SpoolError
 from evidence.keys import SigningKey
@@ -143,6 +145,12 @@ class Workshop:
         while not done():
             assert time.monotonic() < give_up, f"{self.poll.log}\n{self.sync.log}\n{self.receiver.log[-3000:]}"
             time.sleep(0.05)
+
+    @property
+    def signer(self) -> psutil.Process:
+        """The process that signs for `poll`."""
+        (signer,) = psutil.Process(self.poll.pid).children()
+        return signer
 
     @contextmanager
     def spool(self) -> Iterator[Spool]:
