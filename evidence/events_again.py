@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from evidence.bodies import Aggregate, Event, EventKind, Events, Keep, Phase, Readings
 from evidence.columns import column_of, scaled
+from evidence.events_told import OfKind, Raised, Tally
 from evidence.limit_minutes import LimitMinutes
 from evidence.limits import UNRAISED, Limit, LimitState
 from evidence.standing import BEGINNING, Standing
@@ -34,8 +35,6 @@ NEWEST_LIMIT: Final = 50
 """Events that are named as they were told, at most."""
 EXPECTED_LIMIT: Final = 8192
 """Events that are looked for in one window; a box seals a window long before."""
-RAISED_LIMIT: Final = 1024
-"""What is raised at the end is named up to so much."""
 JUDGED: Final = (
     *(EventKind.LIMIT, EventKind.DISAGREEMENT, EventKind.SIGNATURE),
     *(EventKind.COUNTER, EventKind.WITNESS),
@@ -60,7 +59,8 @@ class EventsJudged:
     """Not told, though the facts leave no way around."""
     named: tuple[tuple[int, str], ...]
     """(n, what) of the first that do not follow."""
-    raised: tuple[tuple[EventKind, str], ...]
+    kinds: tuple[OfKind, ...]
+    raised: tuple[Raised, ...]
     """What is raised at the end."""
     newest: tuple[tuple[int, Event], ...]
     """(n, the event) of the last that were told, in the order of their statements."""
@@ -230,7 +230,7 @@ class RejudgeEvents:
     """Since when all minutes lay beyond a limit."""
     _counts: dict[str, int] = field(default_factory=dict)
     """A meter's counts as they were read last, where that is known."""
-    _raised: dict[tuple[EventKind, str], None] = field(default_factory=dict)
+    _tally: Tally = field(default_factory=Tally)
     _told: int = 0
     _reported: int = 0
     _found: dict[_Found, int] = field(default_factory=lambda: dict.fromkeys(_Found, 0))
@@ -278,7 +278,7 @@ class RejudgeEvents:
         for event in body.events:
             self._told += 1
             self._newest.append((n, event))
-            self._note(event)
+            self._tally.take(n, event)
             key = _Key.of(event)
             if not self._is_judged(key):
                 self._reported += 1
@@ -300,7 +300,8 @@ class RejudgeEvents:
             unfounded=self._found[_Found.UNFOUNDED],
             missing=self._missing,
             named=tuple(self._named),
-            raised=tuple(self._raised),
+            kinds=self._tally.kinds,
+            raised=self._tally.raised,
             newest=tuple(self._newest),
         )
 
@@ -322,7 +323,7 @@ class RejudgeEvents:
                 self._lack(f"WITNESS NOTED {point} from {from_ms} on" for point, from_ms, _ in witness.untold)
                 for name, minutes in limits.items():
                     self._beyond[name], is_due = minutes.due(self._beyond.get(name))
-                    if is_due and (EventKind.LIMIT, name) not in self._raised and len(self._raised) < RAISED_LIMIT:
+                    if is_due and not (self._tally.is_raised(EventKind.LIMIT, name) or self._tally.is_full):
                         self._lack([f"LIMIT RAISED {name}"])
 
     def _lack(self, events: Iterable[str]) -> None:
@@ -333,10 +334,3 @@ class RejudgeEvents:
     def _name(self, n: int, what: str) -> None:
         if len(self._named) < NAMED_LIMIT:
             self._named.append((n, what))
-
-    def _note(self, event: Event) -> None:
-        name = event.event, event.subject
-        if event.phase is Phase.RAISED and len(self._raised) < RAISED_LIMIT:
-            self._raised[name] = None
-        elif event.phase is Phase.CLEARED:
-            self._raised.pop(name, None)

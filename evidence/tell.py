@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from evidence.bodies import Event
 from evidence.cycles import Cycles
 from evidence.energy import Energy
 from evidence.events_again import EventsJudged
+from evidence.events_told import OfKind
 from evidence.findings import Findings, Pulled, Signer, StreamFindings, Verdict, Voucher
 from evidence.hours import Hours, HoursBetween
 from evidence.recompute import Counted, Recomputed
@@ -16,6 +18,8 @@ from evidence.statement import ClockQuality
 
 NAMED_IN_TEXT = 5
 """Of each kind of trouble, the text names so many; --json has more."""
+FIRST_IN_TEXT = 2
+"""Likewise of each kind of event, the first that were told."""
 
 
 def findings_text(findings: Findings) -> str:
@@ -255,11 +259,27 @@ def _events(events: EventsJudged | None) -> Iterator[tuple[str, str]]:
         if number:
             parts.append(f"{number:,} {what}")
     yield "  events", ", ".join(parts)
-    for n, one in events.newest[-NAMED_IN_TEXT:]:
-        says = f": {one.says}" if one.says else ""
-        yield "  told", f"n={n} {when(one.at_ms)} {one.event.name} {one.phase.name} {one.subject}{says}"
-    for event, subject in events.raised[:NAMED_IN_TEXT]:
-        yield "  RAISED", f"{event.name} {subject}, and not cleared"
+    for kind in events.kinds:
+        yield "  " + kind.event.name, _of_kind(kind)
+        yield from (("    told", _told(n, one)) for n, one in kind.first[:FIRST_IN_TEXT])
+    named = {one for kind in events.kinds for one in kind.first[:FIRST_IN_TEXT]}
+    newest = [one for one in events.newest[-NAMED_IN_TEXT:] if one not in named]
+    yield from (("  newest", _told(n, one)) for n, one in newest)
+    for raised in events.raised[:NAMED_IN_TEXT]:
+        says = f": {raised.last.says}" if raised.last.says else ""
+        yield "  RAISED", f"{raised.event.name} {raised.subject} since {when(raised.since_ms)}, and not cleared{says}"
+    if len(events.raised) > NAMED_IN_TEXT:
+        yield "  RAISED", f"{len(events.raised) - NAMED_IN_TEXT:,} more, and not cleared"
+
+
+def _of_kind(kind: OfKind) -> str:
+    phases = ((kind.raised, "raised"), (kind.cleared, "cleared"), (kind.noted, "noted"))
+    return f"{kind.count:,}: " + ", ".join(f"{number:,} {phase}" for number, phase in phases if number)
+
+
+def _told(n: int, one: Event) -> str:
+    says = f": {one.says}" if one.says else ""
+    return f"n={n} {when(one.at_ms)} {one.event.name} {one.phase.name} {one.subject}{says}"
 
 
 def _counted(counted: Counted) -> str:

@@ -74,7 +74,7 @@ def test_what_was_raised_stays_raised_through_silence_death_and_restart_until_an
     box.start()
     box.run(20, 2500)
     assert phases(box) == [Phase.RAISED]
-    assert again(box).raised == ((EventKind.LIMIT, "too much"),)
+    assert [(each.event, each.subject) for each in again(box).raised] == [(EventKind.LIMIT, "too much")]
     box.run(4, 1500)
     box.keeper.finish("stopped as told")
     box.die()
