@@ -73,7 +73,7 @@ def receipts_bundle(store: Store, key: SigningKey, *, receiver: str, boxes: Iter
 
 
 def status_of(store: Store) -> dict[str, Any]:
-    """Boxes, streams, marks, holes, forks, quarantine, last received: plain values."""
+    """Boxes, streams, marks, holes, forks, alarms, quarantine, last received: plain values."""
     announced = {box: _announced(store, box) for box in {enrolled.box for enrolled in store.roster()}}
     boxes: dict[str, Any] = {
         enrolled.box: {"enterprise": enrolled.enterprise, "site": enrolled.site, "received_ms": None, "streams": []}
@@ -99,7 +99,7 @@ def add_parsers(
     importing = command(subparsers, "import", "take in statements that came by stick", _import)
     importing.add_argument("file", type=Path, help="a bundle of `edge-agent export`")
     importing.add_argument("--receipt-out", type=Path, metavar="FILE", help="receipts for the boxes, to carry back")
-    rebuilding = command(subparsers, "rebuild", "verify all statements again and derive hours and days anew", _rebuild)
+    rebuilding = command(subparsers, "rebuild", "verify all statements again and derive all else anew", _rebuild)
     rebuilding.add_argument("--box", help="only this box's streams")
     command(subparsers, "status", "boxes, streams, what is missing, what was refused", _status)
     looking = command(subparsers, "quarantine", "what was refused, and why", _quarantine)
@@ -180,6 +180,7 @@ def _status_lines(told: dict[str, Any]) -> Iterator[str]:
                 *([f"missing {', '.join(f'{a} to {b}' for a, b in stream['holes'])}"] if stream["holes"] else []),
                 *([f"FORK at {', '.join(map(str, stream['forks']))}"] if stream["forks"] else []),
                 *([f"{stream['gaps']} signed gaps"] if stream["gaps"] else []),
+                *([f"{stream['alarms']} raised and not cleared"] if stream["alarms"] else []),
                 *([f"{stream['unsent']} not sent yet"] if stream["unsent"] else []),
                 *(["simulated clock"] if stream["simulated"] else []),
             ]
@@ -254,6 +255,7 @@ def _stream_status(stream: Stream, announced: int | None) -> dict[str, Any]:
         "holes": holes(stream.segments),
         "forks": list(stream.forks),
         "gaps": stream.gaps,
+        "alarms": stream.alarms,
         "simulated": stream.simulated,
         "received_ms": stream.received_ms,
         "unsent": max(0, announced - highest) if announced is not None else None,

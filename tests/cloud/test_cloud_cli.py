@@ -11,12 +11,13 @@ import pytest
 
 from cloud_sync.cli import main
 from cloud_sync.sqlite_store import SqliteStore
+from evidence.bodies import Phase
 from evidence.bundle import Entry, read_bundle, write_bundle
 from evidence.exits import Exit
 from evidence.keys import PublicKey, SigningKey
 from evidence.receipt import open_receipt
 from evidence.roster import open_roster
-from tests.cloud.boxes import NOON_MS, STOPPED, FakeBox
+from tests.cloud.boxes import NOON_MS, STOPPED, FakeBox, limit
 
 Run: TypeAlias = Callable[..., Any]
 
@@ -81,6 +82,18 @@ def test_import_takes_a_stick_and_answers_with_receipts_for_the_box(world: World
     assert kind is Entry.RECEIPT
     assert {s.stream: s.mark for s in receipt.streams} == {"box": 0, "machine/loom-1": 4}
     assert world.run("import", file, "--json")["repeated"] == 6
+
+
+def test_events_that_come_by_stick_raise_what_events_by_the_broker_raise(world: World) -> None:
+    box = world.enrol(FakeBox())
+    sealed = box.settings("fire/hydrant"), box.sensed([120, 86]), box.events(limit(Phase.RAISED))
+    told = world.run("import", world.bundle(*sealed, box.events(limit(Phase.RAISED, subject="sprinkler"))), "--json")
+    assert (told["accepted"], told["refused"]) == (4, 0)
+    (stream,) = world.run("status", "--json")["boxes"]["box-1"]["streams"]
+    assert stream["alarms"] == 2
+    assert "fire/hydrant              0 to 3  2 raised and not cleared" in world.run("status")
+    world.run("import", world.bundle(box.events(limit(Phase.CLEARED))))
+    assert "1 raised and not cleared" in world.run("status")
 
 
 def test_import_of_a_damaged_file_takes_what_stands_before(world: World) -> None:
