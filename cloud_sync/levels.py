@@ -7,7 +7,8 @@
    speaks for is not painted: it is no data.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
@@ -60,17 +61,15 @@ Levels: TypeAlias = dict[Place, Level]
 def levels_of(window: Readings, limit_ms: int) -> Levels:
     """What a window says of the time before `limit_ms`."""
     levels: Levels = {}
-    for column in window.columns:
-        if column.aggregate is Aggregate.MEAN:
-            continue
-        measure = (column.point, column.unit, column.decimals)
-        for at_ms, value in zip(window.times_ms, column.values, strict=True):
-            if value is not None and -VALUE_LIMIT < value < VALUE_LIMIT and at_ms < limit_ms:
-                place = (measure, Width.QUARTER, Width.QUARTER.begin_ms(at_ms))
-                join(levels, place, Level(value, value, at_ms, value))
-    for (measure, _, from_ms), level in list(levels.items()):
-        for width in (Width.HOUR, Width.DAY):
-            join(levels, (measure, width, width.begin_ms(from_ms)), level)
+    for quarter_ms, first, end in _quarters(window.times_ms, limit_ms):
+        for column in window.columns:
+            if column.aggregate is Aggregate.MEAN:
+                continue
+            level = _level(window.times_ms[first:end], column.values[first:end])
+            if level is not None:
+                measure = (column.point, column.unit, column.decimals)
+                for width in Width:
+                    join(levels, (measure, width, width.begin_ms(quarter_ms)), level)
     return levels
 
 
@@ -83,6 +82,25 @@ def join(levels: Levels, place: Place, level: Level) -> None:
 def heard_of(window: Readings, limit_ms: int) -> list[tuple[int, int]]:
     """When the device was heard, before `limit_ms`: (from_ms, to_ms), apart and rising."""
     return list(_joined(_minutes(window) if window.keep is Keep.MINUTE else _samples(window), limit_ms))
+
+
+def _quarters(times_ms: Sequence[int], limit_ms: int) -> Iterator[tuple[int, int, int]]:
+    """Each quarter that has rows: its start, its first row, and the one behind its last."""
+    end = bisect_left(times_ms, limit_ms)
+    first = 0
+    while first < end:
+        quarter_ms = Width.QUARTER.begin_ms(times_ms[first])
+        behind = bisect_left(times_ms, quarter_ms + Width.QUARTER, first, end)
+        yield quarter_ms, first, behind
+        first = behind
+
+
+def _level(times_ms: Sequence[int], values: Sequence[int | None]) -> Level | None:
+    known = [(at_ms, v) for at_ms, v in zip(times_ms, values, strict=True) if v is not None and abs(v) < VALUE_LIMIT]
+    if not known:
+        return None
+    figures = [value for _, value in known]
+    return Level(min(figures), max(figures), *known[-1])
 
 
 def _samples(window: Readings) -> Iterator[tuple[int, int]]:
