@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.clock import Clock, SystemClock
+from edge_agent.commands.check import check
+from edge_agent.commands.enrol import DIRECTORY, SIGNER, Answer, uplink_toml
+from edge_agent.config.load import load
 from edge_agent.signing import remote
 from edge_agent.signing.desk import Desk
 from edge_agent.signing.packets import (
@@ -36,6 +40,7 @@ from edge_agent.signing.serve import CLIENTS_LIMIT
 from evidence import cbor, cose, receipt, roster
 from evidence.bodies import CROSSINGS_LIMIT, MS_LIMIT, Body, Boot, Crossing, Crossings, Direction, Sight
 from evidence.errors import KeyFileError, MalformedError
+from evidence.exits import Exit
 from evidence.keys import SigningKey
 from evidence.pen import CoseKey, Pen
 from evidence.statement import AAD, STATEMENT_LIMIT, ClockQuality, Moment, open_statement, seal
@@ -381,6 +386,41 @@ def test_a_key_that_is_put_right_is_used_without_a_new_start(tmp_path: Path) -> 
 def test_nobody_is_there_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(PenError, match="there is no signer"):
         RemotePen(Served(tmp_path / "none"), SystemClock())
+
+
+def test_check_says_whether_the_signers_answer(tmp_path: Path, key_file: Path) -> None:
+    place = tmp_path / "sign.sock"
+    (tmp_path / "box.toml").write_text(
+        f'[box]\nid = "{BOX}"\nenterprise = "e"\nsite = "s"\nsigner = "{place}"\nspool = "{tmp_path}/spool.db"\n'
+        '[[camera]]\nname = "door"\ntitle = "t"\nsource = "./film.avi"\ngate = [0, 1, 9, 1]\nin_normal = [0, 1]\n'
+    )
+    with served(place, "--box", BOX, "--key", str(key_file)):
+        found = {each.about: each for each in check(load(tmp_path / "box.toml"), SystemClock())}
+    assert found["box.signer"].exit_code == Exit.OK
+    assert KEY.public.fingerprint in found["box.signer"].says
+    said = [each for each in check(load(tmp_path / "box.toml"), SystemClock()) if "is qianliyan-sign" in each.says]
+    assert [(each.about, each.exit_code) for each in said] == [
+        ("box.signer", Exit.CONFIGURATION),
+        ("gate/door", Exit.CONFIGURATION),
+    ]
+    assert "sign-gate-door.sock" in said[1].says
+
+
+def test_enrolment_on_a_box_leads_to_the_signer_and_at_a_desk_to_the_key() -> None:
+    key = KEY.public
+    answer = Answer(
+        box=BOX,
+        receiver="r",
+        receiver_key=key,
+        broker_host="h",
+        broker_port=1,
+        ca_pem=b"",
+        certificate_pem=b"",
+        begins_at_ms=0,
+        expires_at_ms=1,
+    )
+    assert tomllib.loads(uplink_toml(answer, DIRECTORY))["box"] == {"id": BOX, "signer": SIGNER}
+    assert tomllib.loads(uplink_toml(answer, Path("/k")))["box"] == {"id": BOX, "signing_key": "/k/signing.key"}
 
 
 def test_the_signers_memory_is_closed_to_others() -> None:
