@@ -7,7 +7,7 @@
 3. Silence changes nothing: it neither raises nor clears, and a sensor that answers every half minute is raised all the
    same. Where nothing was answered for `hold_ms`, whether the value is beyond the limit is unknown (`is_known`).
 
-Thresholds are thousandths of the point's own unit.
+Thresholds are thousandths of the point's own unit; of a point in kW they are of a watt.
 """
 
 from collections.abc import Mapping

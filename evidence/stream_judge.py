@@ -193,8 +193,9 @@ class StreamJudge:
             self._states[i], phase = limit.judge(self._states[i], at_ms, milli)
             if phase is not None:
                 passed = limit.raise_milli if phase is Phase.RAISED else limit.clear_milli
-                says = f"{_figure(milli or 0)} {point.unit}, {_beyond(limit, phase)} {_figure(passed)} {point.unit}"
-                reference = passed * 10**point.decimals // 1000
+                unit = "W" if point.unit == "kW" else point.unit
+                says = f"{_figure(milli or 0)} {unit}, {_beyond(limit, phase)} {_figure(passed)} {unit}"
+                reference = _counts(passed, point)
                 events.append(
                     _event(at_ms, EventKind.LIMIT, phase, limit.name, value=value, reference=reference, says=says)
                 )
@@ -267,10 +268,10 @@ def _within(value: int | None) -> int | None:
     return value if value is not None and abs(value) < MS_LIMIT else None
 
 
-def _counts(power_mw: int, point: Measure) -> int:
-    """A power as its point counts it."""
+def _counts(milli: int, point: Measure) -> int:
+    """Thousandths (of a power: of a watt) as their point counts them."""
     factor: int = 10**point.decimals
-    return power_mw * factor // (1_000_000 if point.unit == "kW" else 1000)
+    return milli * factor // (1_000_000 if point.unit == "kW" else 1000)
 
 
 def _beyond(limit: Limit, phase: Phase) -> str:

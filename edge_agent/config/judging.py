@@ -190,12 +190,13 @@ class _JudgingReader:
         hold_ms = self._hold(values["hold_ms"], where, _LIMIT_HOLD_PERIODS)
         if len(self.reader.complaints) > before:
             return None
+        in_milli = 1000 if point is not None and point.unit == "kW" else 1  # a power is read in thousandths of a watt
         return Limit(
             name=values["name"] or values["point"],
             point=values["point"],
             side=side,
-            raise_milli=raised,
-            clear_milli=clear,
+            raise_milli=raised * in_milli,
+            clear_milli=clear * in_milli,
             delay_ms=values["delay_ms"],
             hold_ms=hold_ms,
             why=why,

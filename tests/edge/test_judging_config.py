@@ -11,7 +11,7 @@ from evidence import cbor
 from evidence.judge import Fusion, IntervalMax, PlcState, Pulses, RunState, Signal, Threshold, Wins
 from evidence.limits import USUAL, Limit, Side
 from evidence.signature import Signature
-from evidence.stream_judge import Rules
+from evidence.stream_judge import Measure, Rules, StreamJudge
 
 DOCS = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 HEAD = """
@@ -48,6 +48,7 @@ POINTS = {
     "pressure": ("kPa", 1, "gauge", "int16"),
     "residual": ("mA", 0, "gauge", "uint16"),
     "energy_import": ("Wh", 2, "counter", "uint32"),
+    "feeder": ("kW", 2, "gauge", "int16"),
 }
 OWN = {"cycles": "modulus = 65536", "energy_import": "modulus = 100000000"}
 
@@ -186,6 +187,14 @@ above = 500
         0,
     )
     assert (leak.raise_milli, leak.clear_milli) == (500_000, 475_000)
+
+
+def test_a_limit_on_a_point_in_kilowatts_is_one_in_kilowatts(tmp_path: Path) -> None:
+    judged = rules(tmp_path, '[[machine.limit]]\npoint = "feeder"\nabove = 5\nclear = 4.5\ndelay_s = 0\n')
+    judge = StreamJudge(rules=judged, points=[Measure("feeder", "kW", 2)])
+    found = [judge.take(1000 * second, [value])[1] for second, value in enumerate((499, 500, 450, 449), 1)]
+    said = [(event.value, event.reference, event.says) for events in found for event in events]
+    assert said == [(500, 500, "5000 W, not below 5000 W"), (449, 450, "4490 W, again below 4500 W")]
 
 
 def test_the_usual_limits_are_documented_as_they_are() -> None:
