@@ -1,4 +1,4 @@
-"""What the page asks of the store: seven questions, answered with plain values.
+"""What the page asks of the store: eight questions, answered with plain values.
 
 An answer holds only streams that the reader may see; the page itself decides nothing about permission.
 Methods are called from several threads at once, and may block.
@@ -207,6 +207,10 @@ class PageView(Protocol):
         self, enterprise: str, watched: Sequence[Watched], from_ms: int, to_ms: int, width: Width
     ) -> Mapping[tuple[Subject, str], Sensed]:
         """By subject and key: what these fire sensors and meters told, in slots that touch the window."""
+        ...
+
+    def eventful(self, enterprise: str, from_ms: int, to_ms: int) -> Mapping[tuple[Subject, str], int]:
+        """By subject and key: how many events there were from from_ms up to to_ms, where there were any."""
         ...
 
     def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:

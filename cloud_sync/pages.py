@@ -141,6 +141,7 @@ class _Site:
             return known
         asked, one = known
         watched = self._view.watched(enterprise)
+        eventful = self._view.eventful(enterprise, asked.from_ms, asked.to_ms)
         machines = [each for each in watched if each.subject is Subject.MACHINE]
         gates = [
             gate_sheet(asked, each, self._seen(asked, enterprise, each.key), None)
@@ -153,8 +154,8 @@ class _Site:
             "machines.html",
             title=one.title,
             enterprise=one,
-            sheet=machines_sheet(asked, machines, self._spans(asked, enterprise)),
-            sensors=self._sensors(asked, enterprise, watched),
+            sheet=machines_sheet(asked, machines, self._spans(asked, enterprise), eventful),
+            sensors=self._sensors(asked, enterprise, watched, eventful),
             sensors_say=asked.voice(NOTES[asked.reach]),
             gates=gates,
             alarmed=alarmed(asked.voice, watched if asked.live else ()),
@@ -238,12 +239,20 @@ class _Site:
         return counts, alarmed(asked.voice, watched), any(each.simulated for each in watched)
 
     def _sensors(
-        self, asked: Asked, enterprise: str, watched: Sequence[Watched]
+        self,
+        asked: Asked,
+        enterprise: str,
+        watched: Sequence[Watched],
+        eventful: Mapping[tuple[Subject, str], int],
     ) -> Sequence[tuple[str, Sequence[SensorRow]]]:
         """The fire sensors and the meters of an enterprise, each under a word."""
         sensors = [each for each in watched if each.subject in (Subject.FIRE, Subject.METER)]
         sensed = self._sensed(asked, enterprise, sensors) if sensors else {}
-        rows = [sensor_row(asked, each, sensed.get((each.subject, each.key), Sensed())) for each in sensors]
+        rows = [
+            sensor_row(asked, each, sensed.get(place, Sensed()), eventful.get(place, 0))
+            for each in sensors
+            for place in [(each.subject, each.key)]
+        ]
         groups = [
             (word, [row for row in rows if row.path == subject.value])
             for word, subject in (("fire", Subject.FIRE), ("meters", Subject.METER))

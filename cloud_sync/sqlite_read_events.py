@@ -20,18 +20,24 @@ def read_alarms(db: sqlite3.Connection, stream: int, at_most: int) -> tuple[Even
 
 def read_events(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
     """See Store.events."""
-    window = (stream, from_ms, to_ms)
     rows = db.execute(
         "SELECT at_ms, kind, phase, subject, value, reference, says FROM event"
         " WHERE stream = ? AND at_ms >= ? AND at_ms < ?"
         " ORDER BY at_ms DESC, n DESC, place DESC, seq DESC LIMIT ?",
-        (*window, at_most),
+        (stream, from_ms, to_ms, at_most),
     )
     newest = tuple(_event(row) for row in rows)
     if len(newest) < at_most:
         return Told(newest=newest, count=len(newest))
-    count = db.execute("SELECT count(*) FROM event WHERE stream = ? AND at_ms >= ? AND at_ms < ?", window).fetchone()
-    return Told(newest=newest, count=count[0])
+    return Told(newest=newest, count=count_events(db, stream, from_ms, to_ms))
+
+
+def count_events(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int) -> int:
+    """See Store.event_counts."""
+    row = db.execute(
+        "SELECT count(*) FROM event WHERE stream = ? AND at_ms >= ? AND at_ms < ?", (stream, from_ms, to_ms)
+    ).fetchone()
+    return int(row[0])
 
 
 def read_levels(db: sqlite3.Connection, stream: int, from_ms: int, to_ms: int, width: Width) -> dict[Measure, Measured]:

@@ -12,7 +12,7 @@ from cloud_sync.derive import SUMMED, Span
 from cloud_sync.levels import Measure, Width
 from cloud_sync.packing import unpack
 from cloud_sync.sqlite_open import Connections
-from cloud_sync.sqlite_read_events import read_alarms, read_events, read_levels
+from cloud_sync.sqlite_read_events import count_events, read_alarms, read_events, read_levels
 from cloud_sync.store import (
     Bank,
     Commit,
@@ -176,6 +176,11 @@ class SqliteReads:
         """See Store."""
         with self._connections.reading() as db:
             return {stream: read_alarms(db, stream, at_most) for stream in streams}
+
+    def event_counts(self, streams: Collection[int], from_ms: int, to_ms: int) -> Mapping[int, int]:
+        """See Store."""
+        with self._connections.reading() as db:
+            return {stream: count_events(db, stream, from_ms, to_ms) for stream in streams}
 
     def events(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
         """See Store."""

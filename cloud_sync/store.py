@@ -296,6 +296,10 @@ class Store(Protocol):
         """
         ...
 
+    def event_counts(self, streams: Collection[int], from_ms: int, to_ms: int) -> Mapping[int, int]:
+        """How many events each of these streams tells of in the window."""
+        ...
+
     def events(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Told:
         """What happened in the window, the newest first."""
         ...

@@ -111,6 +111,12 @@ class StoreView:
             for place, stream in found.items()
         }
 
+    def eventful(self, enterprise: str, from_ms: int, to_ms: int) -> Mapping[tuple[Subject, str], int]:
+        """See PageView."""
+        found = {stream.id: (subject, _key(stream)) for subject, stream in self._streams(enterprise)}
+        counts = self._store.event_counts(found, from_ms, to_ms)
+        return {found[stream]: count for stream, count in counts.items() if count}
+
     def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:
         """See PageView."""
         stream = self._find(enterprise, watched.key, watched.subject)

@@ -27,6 +27,8 @@ EVENT_WORDS: Final[dict[str, tuple[str, str]]] = {
     "value_and_before": ("{subject} {value}，原为 {reference}", "{subject} {value}, before {reference}"),
     "alarm_since": ("{at} 起", "since {at}"),
     "events": ("事件", "Events"),
+    "events_mark": ("事件 {n}", "{n} events"),
+    "event_mark": ("事件 {n}", "{n} event"),
     "no_events": ("没有事件", "no events"),
     "event": ("事件", "Event"),
     "value": ("数值", "Value"),

@@ -93,6 +93,11 @@ def alarmed(voice: Voice, watched: Iterable[Watched]) -> str:
     return voice("alarms" if n > 1 else "alarm", n=n) if n else ""
 
 
+def events_mark(voice: Voice, count: int) -> str:
+    """How many events there were; empty for none."""
+    return voice("events_mark" if count > 1 else "event_mark", n=count) if count else ""
+
+
 def event_list(asked: Asked, happened: Happened) -> EventList:
     """Newest first."""
     voice = asked.voice

@@ -8,7 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from cloud_sync.bars import bar, columns
-from cloud_sync.page_view import Watched
+from cloud_sync.page_view import Subject, Watched
 from cloud_sync.reports import (
     DAY_MS,
     Latest,
@@ -21,7 +21,7 @@ from cloud_sync.reports import (
     timeline,
 )
 from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
-from cloud_sync.sheets.events import Alarms, alarms_of
+from cloud_sync.sheets.events import Alarms, alarms_of, events_mark
 from cloud_sync.words import Voice, hours_figure
 from evidence.hours import Hours
 
@@ -51,6 +51,8 @@ class Row:
     marks: tuple[str, ...]
     """What is wrong with its chain."""
     alarms: Alarms
+    events: str
+    """How many there were in the time shown; empty for none."""
     new: str | None
     simulated: bool
     daily: tuple[str, ...]
@@ -74,12 +76,20 @@ class MachinesSheet:
     grid: Markup
 
 
-def machines_sheet(asked: Asked, machines: Sequence[Watched], spans: Mapping[str, Sequence[Span]]) -> MachinesSheet:
+def machines_sheet(
+    asked: Asked,
+    machines: Sequence[Watched],
+    spans: Mapping[str, Sequence[Span]],
+    eventful: Mapping[tuple[Subject, str], int],
+) -> MachinesSheet:
     """The sheet of these machines; `spans` by machine key, from `asked.since_ms` on."""
     known = [
         (machine, own, days_of(asked, machine, own)) for machine in machines for own in [spans.get(machine.key, ())]
     ]
-    rows = tuple(row_of(asked, machine, own, days) for machine, own, days in known)
+    rows = tuple(
+        row_of(asked, machine, own, days, eventful.get((machine.subject, machine.key), 0))
+        for machine, own, days in known
+    )
     every = [day for _, _, days in known for day in counted(asked, days)]
     mean = mean_daily(every)
     shown = [row.state for row in rows]
@@ -100,7 +110,7 @@ def machines_sheet(asked: Asked, machines: Sequence[Watched], spans: Mapping[str
     )
 
 
-def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[Hours | None]) -> Row:
+def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence[Hours | None], events: int = 0) -> Row:
     """One machine's row; `days` are its `days_of`."""
     now = latest(spans, max(asked.since_ms, asked.now_ms - DAY_MS), asked.now_ms)
     total = _sum(days)
@@ -121,6 +131,7 @@ def row_of(asked: Asked, machine: Watched, spans: Sequence[Span], days: Sequence
         status=_status(asked, machine, now, total),
         marks=marks_of(asked.voice, machine),
         alarms=alarms_of(asked, machine),
+        events=events_mark(asked.voice, events),
         new=asked.voice("new_since", at=asked.voice.moment(machine.first_ms or 0, asked.now_ms)) if new else None,
         simulated=machine.simulated,
         daily=tuple(hours_figure(day.running_ms) if day else "" for day in days if asked.reach is Reach.WEEK),

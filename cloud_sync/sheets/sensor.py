@@ -1,7 +1,7 @@
 """A fire sensor or meter: of each point its last value, its limit, and the least and the most of the time shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -13,7 +13,7 @@ from cloud_sync.page_view import Happened, Measuring, Record, Sensed, Subject, W
 from cloud_sync.quantities import number, quantity
 from cloud_sync.reports import Span, State, hours_over, timeline
 from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
-from cloud_sync.sheets.events import Alarms, EventList, alarms_of, event_list
+from cloud_sync.sheets.events import Alarms, EventList, alarms_of, event_list, events_mark
 from cloud_sync.sheets.machine import Facts, evidence_of
 from cloud_sync.sheets.machines import marks_of
 from evidence.limits import Side
@@ -21,7 +21,7 @@ from evidence.limits import Side
 IN_A_ROW: Final = 4
 """Points that a row on the enterprise's page has, at most;"""
 DRAWN: Final = 12
-"""the sensor's own page draws so many, and names the others."""
+"""the sensor's own page draws so many, and names the others and what only counts how often."""
 WIDTH: Final = {Reach.DAY: Width.QUARTER, Reach.WEEK: Width.HOUR, Reach.MONTH: Width.DAY}
 """What one step of a curve stands for,"""
 NOTES: Final = {Reach.DAY: "curve_day_say", Reach.WEEK: "curve_week_say", Reach.MONTH: "curve_month_say"}
@@ -69,6 +69,8 @@ class SensorRow:
     says: str
     marks: tuple[str, ...]
     alarms: Alarms
+    events: str
+    """How many there were in the time shown; empty for none."""
     simulated: bool
 
 
@@ -87,10 +89,11 @@ class SensorSheet:
     evidence: Facts
 
 
-def sensor_row(asked: Asked, sensor: Watched, sensed: Sensed) -> SensorRow:
-    """The row of a fire sensor or meter; `sensed` over the whole window."""
+def sensor_row(asked: Asked, sensor: Watched, sensed: Sensed, events: int = 0) -> SensorRow:
+    """The row of a fire sensor or meter; `sensed` over the whole window, and so many events in it."""
     chosen = [each for each in sensed.measured if each.limits or each.point.counts is (sensor.subject is Subject.METER)]
-    return _row(asked, sensor, sensed, chosen[: IN_A_ROW if sensor.subject is Subject.FIRE else 1])
+    shown = chosen[: IN_A_ROW if sensor.subject is Subject.FIRE else 1]
+    return replace(_row(asked, sensor, sensed, shown), events=events_mark(asked.voice, events))
 
 
 def sensor_sheet(
@@ -99,9 +102,10 @@ def sensor_sheet(
     """The page of a fire sensor or meter."""
     sight = _sight(asked, sensor, sensed)
     single = asked.reach is Reach.DAY
+    drawn = [each for each in sensed.measured if each.limits or not _is_tally(each)][:DRAWN]
     return SensorSheet(
-        row=_row(asked, sensor, sensed, sensed.measured[:DRAWN]),
-        others=tuple(_point_line(asked, each, sight) for each in sensed.measured[DRAWN:]),
+        row=_row(asked, sensor, sensed, drawn),
+        others=tuple(_point_line(asked, each, sight) for each in sensed.measured if each not in drawn),
         note=asked.voice(NOTES[asked.reach]),
         labels=hour_labels(asked) if single else (),
         days=day_links(asked),
@@ -131,6 +135,7 @@ def _row(asked: Asked, sensor: Watched, sensed: Sensed, shown: Sequence[Measurin
         says=asked.voice("bar_says", title=sensor.title, what=said),
         marks=marks_of(asked.voice, sensor),
         alarms=alarms_of(asked, sensor),
+        events="",
         simulated=sensor.simulated,
     )
 
@@ -205,6 +210,11 @@ def _figures(each: Measuring, limit: str, least: int | None, most: int | None) -
 def _rises(each: Measuring) -> bool:
     """Whether a counter only rose: over a rollover or a reset nobody can say by how much."""
     return all(before.most <= after.least for before, after in pairwise(each.slots))
+
+
+def _is_tally(each: Measuring) -> bool:
+    """A count of what happened: how often a meter's cover was opened."""
+    return each.point.counts and each.point.unit == "1"
 
 
 def _is_beyond(value: int, side: Side, limit: int) -> bool:

@@ -232,6 +232,7 @@ class StoreContract:
         assert [(event.phase, event.value) for event in told.newest] == [(CLEARED, 106), (RAISED, 80)]
         assert told.count == 3
         assert store.events(found, NOON_MS, NOON_MS + 90_000, 9).count == 2
+        assert store.event_counts([found], NOON_MS, NOON_MS + 90_000) == {found: 2}
 
     def test_a_clearing_that_comes_before_its_raising_leaves_no_alarm(self, store: Store) -> None:
         box = FakeBox()

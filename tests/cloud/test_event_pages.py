@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from fastapi import FastAPI
 
-from cloud_sync.page_view import Enterprise, Happening, Subject, Watched
+from cloud_sync.page_view import Enterprise, Happening, Point, Subject, Watched
 from cloud_sync.pages import pages
 from cloud_sync.reports import DAY_MS, HOUR_MS
 from cloud_sync.sheets.events import LISTED_EVENTS
@@ -77,6 +77,14 @@ def test_the_top_of_the_page_counts_the_alarms_and_leads_to_them(works: FastAPI)
     for anchor in re.findall(r'href="#([^"]+)"', top.replace('"#i-danger"', "")):
         assert f'id="{anchor}"' in html
     assert "5 alarms not cleared" in texts(page(works, "/"))
+
+
+def test_a_row_counts_the_events_of_the_time_shown_of_the_past_too(works: FastAPI) -> None:
+    assert "总表见证 2 events" in texts(row(page(works, "/e/hengyuan"), "总表见证"))
+    assert "2 号车间消火栓 3 events" in texts(row(page(works, "/e/hengyuan?span=7d"), "2 号车间消火栓"))
+    assert "2 号车间消火栓 2 events" in texts(row(page(works, "/e/hengyuan?day=2026-11-20"), "2 号车间消火栓"))
+    assert "event" not in texts(row(page(works, "/e/hengyuan?day=2026-11-19"), "2 号车间消火栓"))
+    assert "空压机 4 events" in texts(row(page(works, "/e/hengyuan?span=7d"), "空压机"))
 
 
 def test_a_page_of_the_past_shows_no_alarm_of_now_but_its_own_events(works: FastAPI) -> None:
@@ -196,3 +204,11 @@ def test_twenty_fire_sensors_stay_a_small_page(span: str) -> None:
     html = page(served(view), f"/e/works{span}").encode()
     assert len(html) <= 60 * 1024
     assert len(gzip.compress(html, 6)) <= 8 * 1024
+
+
+def test_what_only_counts_how_often_is_named_and_not_drawn() -> None:
+    cover = Point(name="cover_open_count", unit="1", decimals=0, counts=True)
+    life = replace(steady(120), points=[(PRESSURE, (), lambda _: 120), (cover, (), lambda at_ms: at_ms // DAY_MS)])
+    html = page(one_sensor(life), "/e/works/fire/hydrant?span=7d")
+    assert html.count('class="bar curve"') == 1
+    assert "cover openings up by" in texts(html)

@@ -178,6 +178,8 @@ def test_a_fire_sensors_alarm_events_and_levels_come_with_what_they_count(world:
     happened = world.view.happened("yongxing", watched, NOON_MS, NOON_MS + DAY_MS, 9)
     assert [each.event.phase for each in happened.newest] == [Phase.RAISED]
     assert happened.count == 1
+    assert world.view.eventful("yongxing", NOON_MS, NOON_MS + DAY_MS) == {(Subject.FIRE, "box-1.hydrant"): 1}
+    assert world.view.eventful("yongxing", 0, NOON_MS) == {}
     nobody = world.view.sensed("nobody", [watched], NOON_MS, NOON_MS + DAY_MS, Width.QUARTER)
     assert nobody == {}
 

@@ -83,6 +83,14 @@ class MemoryView:
             for each in watched
         }
 
+    def eventful(self, enterprise: str, from_ms: int, to_ms: int) -> Mapping[tuple[Subject, str], int]:
+        counts = {
+            (subject, key): sum(from_ms <= each.event.at_ms < to_ms for each in told)
+            for (owner, key, subject), told in self.told.items()
+            if owner == enterprise
+        }
+        return {place: count for place, count in counts.items() if count}
+
     def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:
         told = self.told.get((enterprise, watched.key, watched.subject), [])
         inside = [each for each in told if from_ms <= each.event.at_ms < to_ms]
