@@ -32,7 +32,7 @@ from cloud_sync.intake import Batch, Intake
 from cloud_sync.receipts import Receipts
 from cloud_sync.sqlite_store import SqliteStore
 from evidence.bodies import Aggregate, Column, Configuration, Keep, Readings
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from evidence.keys import SigningKey
 from evidence.roster import Enrolled
 from evidence.statement import ClockQuality, Moment, seal

@@ -14,7 +14,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from cloud_sync.reports import HOUR_MS, Span, State
-from evidence.hours import Hours
+from evidence.judging.hours import Hours
 
 HEIGHT: Final = 24
 """Units of height of a bar; its width is given, and the page stretches it."""

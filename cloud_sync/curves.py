@@ -13,7 +13,7 @@ from markupsafe import Markup
 from cloud_sync.bars import EXACT_LIMIT, SLOTS, Frame, coarser
 from cloud_sync.reports import Span, State
 from cloud_sync.store import Slot
-from evidence.limits import Limit, Side
+from evidence.judging.limits import Limit, Side
 
 HEIGHT: Final = 48
 """Units of height; the page stretches the width."""

@@ -22,7 +22,7 @@ from typing import Final
 
 from cloud_sync.levels import Levels, heard_of, levels_of
 from evidence.bodies import Body, Crossing, Crossings, Direction, Event, Events, Gap, Readings, Sight
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 
 FUTURE_MS: Final = 60_000
 """How far a box's clock may be ahead of the receiver's before its time is not believed."""

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from evidence.bodies import Aggregate, Keep, Readings
-from evidence.columns import row_ends
+from evidence.judging.columns import row_ends
 
 SHANGHAI_MS: Final = 8 * 3_600_000
 HEARD_PERIODS: Final = 2

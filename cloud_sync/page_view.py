@@ -13,8 +13,8 @@ from cloud_sync.levels import Width
 from cloud_sync.reports import Span
 from cloud_sync.store import Slot
 from evidence.bodies import Direction, Event, GapReason
-from evidence.judge import Threshold
-from evidence.limits import Limit
+from evidence.judging.judge import Threshold
+from evidence.judging.limits import Limit
 from evidence.statement import ClockQuality
 
 

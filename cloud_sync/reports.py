@@ -4,7 +4,7 @@ The rules (DESIGN.md, section 5), in order:
 1. A window is filled completely: what no span speaks for is UNKNOWN, and so is what two statements disagree about.
 2. Running hours lie between low = running and up = running + unknown.
 3. Normalised = running / observed x window, and only where coverage = observed / window is at least 0.9
-   (evidence.hours, as the bank has it).
+   (evidence.judging.hours, as the bank has it).
 4. A mean over machine-days uses only days with that coverage, and always says how many of how many.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from evidence.hours import Hours
+from evidence.judging.hours import Hours
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -22,7 +22,7 @@ AWAITED_MS: Final = 10 * 60_000
 
 
 class State(IntEnum):
-    """A run state as the receiver derived it: the box's four (evidence.judge.RunState) and CONTESTED."""
+    """A run state as the receiver derived it: the box's four (evidence.judging.judge.RunState) and CONTESTED."""
 
     UNKNOWN = 0
     STOPPED = 1

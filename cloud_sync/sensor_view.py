@@ -8,7 +8,7 @@ from cloud_sync.page_view import Happening, Measuring, Point
 from cloud_sync.store import Measured
 from evidence.bodies import Event, EventKind
 from evidence.errors import MalformedError
-from evidence.limits import Limit, limits_from_settings
+from evidence.judging.limits import Limit, limits_from_settings
 
 COUNTED: Final = frozenset({EventKind.LIMIT, EventKind.SIGNATURE, EventKind.WITNESS, EventKind.COUNTER})
 """Events whose value is one of their point's."""

@@ -30,7 +30,7 @@ from cloud_sync.store import GapRow, Store, Stream
 from evidence.bodies import NAME, Configuration, Kind
 from evidence.chain import Segment
 from evidence.errors import MalformedError, RefusedError
-from evidence.judge import Threshold
+from evidence.judging.judge import Threshold
 from evidence.keys import PublicKey
 from evidence.roster import Enrolled
 from evidence.statement import Statement, open_statement

@@ -105,6 +105,6 @@ WHYS: Final = {
     "residual current, 300 to 500 mA, GB 50116": "剩余电流，300 至 500 mA，GB 50116",
     "conductor of a PVC-insulated cable, GB/T 12706.1": "聚氯乙烯绝缘电缆导体，GB/T 12706.1",
 }
-"""Where evidence.limits.USUAL takes a limit from, in Chinese."""
+"""Where evidence.judging.limits.USUAL takes a limit from, in Chinese."""
 UNITS: Final = {"1": "", "raw": "", "degC": "°C"}
 """Units that are written otherwise than they are signed."""

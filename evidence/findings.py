@@ -6,7 +6,7 @@ Every list is bounded (NAMED_LIMIT) and stands beside a count that is not.
 from dataclasses import dataclass
 from enum import IntEnum
 
-from evidence.recompute import Recomputed
+from evidence.judging.recompute import Recomputed
 from evidence.statement import ClockQuality
 
 

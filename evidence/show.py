@@ -18,7 +18,7 @@ from evidence.bodies import (
     Shutdown,
 )
 from evidence.errors import MalformedError
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from evidence.keys import PublicKey
 from evidence.receipt import Receipt
 from evidence.roster import Roster

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from evidence.bodies import Event
-from evidence.cycles import Cycles
-from evidence.energy import Energy
-from evidence.events_again import EventsJudged
 from evidence.events_told import OfKind
 from evidence.findings import Findings, Pulled, Signer, StreamFindings, Verdict, Voucher
-from evidence.hours import Hours, HoursBetween
-from evidence.recompute import Counted, Recomputed
+from evidence.judging.cycles import Cycles
+from evidence.judging.energy import Energy
+from evidence.judging.events_again import EventsJudged
+from evidence.judging.hours import Hours, HoursBetween
+from evidence.judging.recompute import Counted, Recomputed
 from evidence.say import aligned, count, day, hours, kwh, lasting, short, to_json, when
 from evidence.source import ASIDE_FILE
 from evidence.statement import ClockQuality

@@ -22,7 +22,7 @@ from evidence.bodies import (
 )
 from evidence.claims import Claim, Claims, begins_like
 from evidence.findings import Clock, Contradiction, Fork, Hole, StreamFindings
-from evidence.recompute import NAMED_LIMIT, Recomputed, Recount
+from evidence.judging.recompute import NAMED_LIMIT, Recomputed, Recount
 from evidence.statement import ClockQuality, Moment, Statement
 
 JUMP_MS: Final = 60_000

@@ -41,7 +41,7 @@ from evidence.bodies import (
 )
 from evidence.bundle import Entry, entry, header
 from evidence.chain import Segment
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from evidence.keys import PublicKey, SigningKey
 from evidence.receipt import Receipt, Refusal, StreamReceipt, open_receipt, seal_receipt
 from evidence.roster import Enrolled, Roster, open_roster, seal_roster

@@ -15,8 +15,8 @@ from cloud_sync.sheets.asked import MARK_HOURS, Asked, Label, Reach, days_said, 
 from cloud_sync.sheets.events import EventList, event_list
 from cloud_sync.sheets.machines import ORDER, Row, days_of, row_of
 from cloud_sync.words import Voice, stopwatch
-from evidence.hours import Hours
-from evidence.judge import Threshold
+from evidence.judging.hours import Hours
+from evidence.judging.judge import Threshold
 
 LISTED_SPANS: Final = 300
 """Rows of the table of spans, at most, newest first."""

@@ -23,7 +23,7 @@ from cloud_sync.reports import (
 from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hour_labels, page_grid
 from cloud_sync.sheets.events import Alarms, alarms_of, events_mark
 from cloud_sync.words import Voice, hours_figure
-from evidence.hours import Hours
+from evidence.judging.hours import Hours
 
 ORDER: Final = (State.RUNNING, State.IDLE, State.STOPPED, State.UNKNOWN, State.CONTESTED)
 """As legends and sums name the states."""

@@ -16,7 +16,7 @@ from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, hou
 from cloud_sync.sheets.events import Alarms, EventList, alarms_of, event_list, events_mark
 from cloud_sync.sheets.machine import Facts, evidence_of
 from cloud_sync.sheets.machines import marks_of
-from evidence.limits import Side
+from evidence.judging.limits import Side
 
 IN_A_ROW: Final = 4
 """Points that a row on the enterprise's page has, at most;"""

@@ -20,18 +20,18 @@ from edge_agent.commands.processes import DEFAULT_CONFIG
 from edge_agent.config.load import Config, ConfigurationError, load
 from edge_agent.config.sections import Machine
 from edge_agent.installing.bench import STOP_THE_AGENT, agent_polls
-from edge_agent.installing.calibration import Calibration, UnusableError, Wanted, calibrate, power_rule
-from edge_agent.installing.history import NoHistoryError
-from edge_agent.installing.picture import picture
-from edge_agent.installing.proposal import Proposal
-from edge_agent.installing.proposed_file import ProposedFile
+from edge_agent.installing.calibrating.calibration import Calibration, UnusableError, Wanted, calibrate, power_rule
+from edge_agent.installing.calibrating.history import NoHistoryError
+from edge_agent.installing.calibrating.picture import picture
+from edge_agent.installing.calibrating.proposal import Proposal
+from edge_agent.installing.calibrating.proposed_file import ProposedFile
+from edge_agent.installing.calibrating.report import as_json, as_text, signature_as_text
+from edge_agent.installing.calibrating.walk import NoReadingError
 from edge_agent.installing.recorder import RecorderError
-from edge_agent.installing.report import as_json, as_text, signature_as_text
 from edge_agent.installing.screen import Screen
-from edge_agent.installing.walk import NoReadingError
 from edge_agent.installing.wording import name_of
 from evidence.exits import Exit
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 
 USUAL_S: Final = {RunState.STOPPED: 20.0, RunState.IDLE: 20.0, RunState.RUNNING: 60.0}
 LONGEST_S: Final = 86_400.0

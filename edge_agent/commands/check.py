@@ -28,7 +28,7 @@ from edge_agent.signing.remote import PenError, RemotePen, Served, socket_of
 from evidence.bodies import Failure
 from evidence.errors import KeyFileError
 from evidence.exits import Exit
-from evidence.rule_words import limit_in_words, rule_in_words, signature_in_words
+from evidence.judging.rule_words import limit_in_words, rule_in_words, signature_in_words
 from evidence.statement import ClockQuality
 
 DEFAULT_CONFIG: Final = Path("/etc/qianliyan/box.toml")

@@ -28,17 +28,17 @@ from edge_agent.config.profiles import Parity
 from edge_agent.config.schema import closest
 from edge_agent.config.sections import BUS_KEYS, Bus, BusKind, SerialPort
 from edge_agent.installing.bench import STOP_THE_AGENT, agent_polls
-from edge_agent.installing.hints import DEAD_LINE
-from edge_agent.installing.identify_told import Found, as_json, as_text, called
-from edge_agent.installing.likely import KINDS, Settings
-from edge_agent.installing.numbers import numbers_of
-from edge_agent.installing.pinning import UndecidedError, write
-from edge_agent.installing.plausible import ranked
+from edge_agent.installing.identifying.identify_told import Found, as_json, as_text, called
+from edge_agent.installing.identifying.numbers import numbers_of
+from edge_agent.installing.identifying.pinning import UndecidedError, write
+from edge_agent.installing.identifying.plausible import ranked
+from edge_agent.installing.identifying.trying import profiles_for, tried
 from edge_agent.installing.ports import why_not
-from edge_agent.installing.probing import Device
+from edge_agent.installing.scanning.hints import DEAD_LINE
+from edge_agent.installing.scanning.likely import KINDS, Settings
+from edge_agent.installing.scanning.probing import Device
+from edge_agent.installing.scanning.sweep import Place
 from edge_agent.installing.screen import Screen
-from edge_agent.installing.sweep import Place
-from edge_agent.installing.trying import profiles_for, tried
 from evidence.bodies import Failure
 from evidence.exits import Exit
 

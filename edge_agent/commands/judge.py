@@ -30,8 +30,8 @@ from edge_agent.config.settings import settings_of
 from evidence.bodies import Configuration
 from evidence.errors import EvidenceError
 from evidence.exits import Exit
-from evidence.judged_by import ByRule
-from evidence.stream_judge import Rules
+from evidence.judging.judged_by import ByRule
+from evidence.judging.stream_judge import Rules
 
 OPTIONS: Final = {
     "running_above_w": "RUNNING from so many watts on",

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from edge_agent.commands.judge_source import Windows
 from evidence.bodies import Event
-from evidence.judged_by import JudgedBy
-from evidence.rule_words import limit_in_words, rule_in_words, signature_in_words
+from evidence.judging.judged_by import JudgedBy
+from evidence.judging.rule_words import limit_in_words, rule_in_words, signature_in_words
+from evidence.judging.stream_judge import Rules
 from evidence.say import aligned, hours, kwh, lasting, when
-from evidence.stream_judge import Rules
 
 SHOWN: Final = 40
 """Spans, events and differences that the text shows, unless all are wanted."""

@@ -26,16 +26,16 @@ from edge_agent.config.sections import Bus
 from edge_agent.config.write import BoxFile
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.serial_line import found_ports
-from edge_agent.installing.hints import hints_of
-from edge_agent.installing.likely import KINDS
-from edge_agent.installing.plausible import ranked, tied
+from edge_agent.installing.identifying.plausible import ranked, tied
+from edge_agent.installing.identifying.trying import as_machine, profiles_for, tried
 from edge_agent.installing.ports import lasting_name
-from edge_agent.installing.probing import Device, Prober
-from edge_agent.installing.ready import Known, Ready, called, distinct, ready_for, streams_of
-from edge_agent.installing.scan_told import Result, as_json, as_text, minutes
+from edge_agent.installing.scanning.hints import hints_of
+from edge_agent.installing.scanning.likely import KINDS
+from edge_agent.installing.scanning.probing import Device, Prober
+from edge_agent.installing.scanning.ready import Known, Ready, called, distinct, ready_for, streams_of
+from edge_agent.installing.scanning.scan_told import Result, as_json, as_text, minutes
+from edge_agent.installing.scanning.sweep import Pass, Place, Questions, Sweep
 from edge_agent.installing.screen import Screen
-from edge_agent.installing.sweep import Pass, Place, Questions, Sweep
-from edge_agent.installing.trying import as_machine, profiles_for, tried
 from evidence.bodies import Failure
 from evidence.exits import Exit
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from edge_agent.config.profiles import BAUDS, Parity
 from edge_agent.config.sections import BusKind
-from edge_agent.installing.likely import KINDS, MODBUS_TCP_PORT, Mode
-from edge_agent.installing.sweep import Options, Place
+from edge_agent.installing.scanning.likely import KINDS, MODBUS_TCP_PORT, Mode
+from edge_agent.installing.scanning.sweep import Options, Place
 
 ADDRESSES_LIMIT = 64
 

@@ -8,9 +8,20 @@ from typing import Any, Final
 from edge_agent.config.judging_keys import LIMIT, RUN_STATE, SIGNAL, SIGNALS, SIGNATURE, STRATEGY
 from edge_agent.config.points import Point, PointKind
 from edge_agent.config.schema import Key, Reader, closest, shown
-from evidence.judge import SINGLES, Fusion, IntervalMax, PlcState, Pulses, Rule, RunState, Signal, Single, Threshold
-from evidence.limits import LIMITS_LIMIT, USUAL, Limit, Side
-from evidence.signature import Signature
+from evidence.judging.judge import (
+    SINGLES,
+    Fusion,
+    IntervalMax,
+    PlcState,
+    Pulses,
+    Rule,
+    RunState,
+    Signal,
+    Single,
+    Threshold,
+)
+from evidence.judging.limits import LIMITS_LIMIT, USUAL, Limit, Side
+from evidence.judging.signature import Signature
 
 _POWER_UNITS: Final = ("W", "kW")
 _HOLD_PERIODS: Final = 2

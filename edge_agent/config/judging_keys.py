@@ -16,9 +16,9 @@ from edge_agent.config.schema import (
     Whole,
     shown,
 )
-from evidence.judge import SINGLES, Fusion, RunState, Signal, Wins
-from evidence.limits import USUAL
-from evidence.strategies.plc_state import WHOLE
+from evidence.judging.judge import SINGLES, Fusion, RunState, Signal, Wins
+from evidence.judging.limits import USUAL
+from evidence.judging.strategies.plc_state import WHOLE
 
 _VALUES_LIMIT: Final = 32
 """Values of one state of a PLC."""

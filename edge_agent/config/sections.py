@@ -18,9 +18,9 @@ from edge_agent.config.profiles import Parity, Point, Profile, Protocol
 from edge_agent.config.schema import Choice, FileReference, Flag, Key, ListOf, Text, Thousandths, Whole
 from evidence import bodies
 from evidence.bodies import Keep
-from evidence.judge import Rule
-from evidence.limits import Limit
-from evidence.signature import Signature
+from evidence.judging.judge import Rule
+from evidence.judging.limits import Limit
+from evidence.judging.signature import Signature
 
 BUSES_LIMIT: Final = 256
 MACHINES_LIMIT: Final = 256

@@ -19,7 +19,7 @@ from edge_agent.config.sections import (
     SerialPort,
     TcpPort,
 )
-from evidence.energy import IN_WH
+from evidence.judging.energy import IN_WH
 
 
 def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from edge_agent.drivers.driver import Exchange
 from edge_agent.keeping.database import is_claimed
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
-from evidence.judge import Read
+from evidence.judging.judge import Read
 
 LONGEST_PERIOD_MS: Final = 1000
 """A person who looks on is shown something new so often, where the line can."""

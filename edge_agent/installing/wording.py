@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 
 NAMES: Final = {
     RunState.STOPPED: "off",

@@ -17,7 +17,7 @@ from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
 from edge_agent.keeping.wall import Step, Wall
 from evidence import cbor
 from evidence.bodies import CROSSINGS_LIMIT, SPANS_LIMIT, Crossing, Crossings, Direction, Gap, GapReason, Sight
-from evidence.standing import BEGINNING
+from evidence.judging.standing import BEGINNING
 
 SEAL_AT_MOST_EVERY_MS: Final = 5_000
 MARK_EVERY_MS: Final = 5_000

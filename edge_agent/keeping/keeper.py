@@ -38,7 +38,7 @@ from evidence.bodies import (
     Keep,
     Shutdown,
 )
-from evidence.standing import Standing
+from evidence.judging.standing import Standing
 
 PROCESS: Final = "poll"
 SOFTWARE: Final = f"qianliyan {__version__}"

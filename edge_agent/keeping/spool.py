@@ -23,9 +23,9 @@ from edge_agent.keeping.database import Database, SpoolDamagedError, SpoolError,
 from evidence import cbor
 from evidence.bodies import Body, Configuration
 from evidence.chain import Segment
+from evidence.judging.standing import BEGINNING, Standing
 from evidence.pen import Pen
 from evidence.receipt import Receipt
-from evidence.standing import BEGINNING, Standing
 from evidence.statement import Moment, seal
 
 __all__ = [

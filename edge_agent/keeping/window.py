@@ -25,9 +25,9 @@ from evidence.bodies import (
     Keep,
     Readings,
 )
-from evidence.judge import Change, RunState, spans_of
-from evidence.standing import BEGINNING, Standing
-from evidence.stream_judge import Measure, Rules, StreamJudge
+from evidence.judging.judge import Change, RunState, spans_of
+from evidence.judging.standing import BEGINNING, Standing
+from evidence.judging.stream_judge import Measure, Rules, StreamJudge
 
 MINUTE_MS: Final = 60_000
 ROWS_FULL: Final = ROWS_LIMIT - 96

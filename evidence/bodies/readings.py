@@ -27,7 +27,7 @@ from evidence.bodies.checks import (
 )
 from evidence.bodies.kinds import Kind
 from evidence.errors import MalformedError
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 
 
 class Keep(IntEnum):

@@ -24,7 +24,7 @@ from evidence.bodies import (
     Readings,
     Sight,
 )
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from evidence.keys import SigningKey
 from evidence.roster import Enrolled
 from evidence.statement import ClockQuality, Moment, Statement, open_statement, seal

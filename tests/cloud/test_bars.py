@@ -24,7 +24,7 @@ from cloud_sync.bars import (
     pieces_of,
 )
 from cloud_sync.reports import DAY_MS, HOUR_MS, Span, State, timeline
-from evidence.hours import Hours
+from evidence.judging.hours import Hours
 
 MINUTE_MS = 60_000
 PHONE_WIDTH = 358

@@ -14,7 +14,7 @@ from cloud_sync.reports import DAY_MS, HOUR_MS
 from cloud_sync.sheets.events import LISTED_EVENTS
 from cloud_sync.words_of_events import WHYS
 from evidence.bodies import EventKind, Phase
-from evidence.limits import USUAL
+from evidence.judging.limits import USUAL
 from tests.world.sensors import PRESSURE, SensorLife, limit, put_sensor, told
 from tests.world.view import NOW_MS, MemoryView, lifelike
 from tests.world.visit import get

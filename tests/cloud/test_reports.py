@@ -18,7 +18,7 @@ from cloud_sync.reports import (
     mean_daily,
     timeline,
 )
-from evidence.hours import Hours
+from evidence.judging.hours import Hours
 
 
 @st.composite

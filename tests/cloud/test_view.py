@@ -15,7 +15,7 @@ from cloud_sync.reports import Span, State
 from cloud_sync.sqlite_store import SqliteStore
 from cloud_sync.view import StoreView, name_of
 from evidence.bodies import Direction, EventKind, Phase, Sight
-from evidence.limits import Limit, Side
+from evidence.judging.limits import Limit, Side
 from evidence.statement import ClockQuality
 from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, WINDOW_MS, FakeBox, limit
 from tests.world.visit import get

@@ -17,11 +17,11 @@ from edge_agent.commands.calibrate import add_parser
 from edge_agent.commands.export import export
 from edge_agent.config.load import load
 from edge_agent.config.settings import settings_of
-from edge_agent.installing.rhythm import Sample
+from edge_agent.installing.calibrating.rhythm import Sample
 from edge_agent.keeping.spool import Spool
 from evidence.bodies import Keep
 from evidence.exits import Exit
-from evidence.judge import IntervalMax, Threshold
+from evidence.judging.judge import IntervalMax, Threshold
 from tests.world.box import BoxUnderTest, machine_settings
 from tests.world.clock import TestClock
 from tests.world.loads import MIDNIGHT_S, press, readings, stays

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.installing.advice import Asked, Refusal
-from edge_agent.installing.drawing import WIDTH, draw, sparkline
-from edge_agent.installing.histogram import histogram_of
-from edge_agent.installing.picture import picture
-from edge_agent.installing.proposal import Proposal, from_walk, learn
+from edge_agent.installing.calibrating.advice import Asked, Refusal
+from edge_agent.installing.calibrating.drawing import WIDTH, draw, sparkline
+from edge_agent.installing.calibrating.histogram import histogram_of
+from edge_agent.installing.calibrating.picture import picture
+from edge_agent.installing.calibrating.proposal import Proposal, from_walk, learn
 from edge_agent.installing.wording import duration, watts
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from tests.world.browser import CHROMIUM, browser
 from tests.world.loads import CURVES, readings, stays
 

@@ -26,7 +26,7 @@ from edge_agent.config.sections import Identity, SerialPort, TcpPort
 from edge_agent.config.settings import settings_of
 from evidence import cbor
 from evidence.bodies import SETTINGS_LIMIT, Configuration
-from evidence.judge import Threshold
+from evidence.judging.judge import Threshold
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 TEXT = DOCS.read_text(encoding="utf-8")

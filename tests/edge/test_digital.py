@@ -28,7 +28,7 @@ from edge_agent.drivers.driver import Exchange
 from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 from evidence.bodies import FRAME_LIMIT, EventKind, Failure, Phase
-from evidence.judge import UNJUDGED, PlcState, Pulses, RunState
+from evidence.judging.judge import UNJUDGED, PlcState, Pulses, RunState
 from tests.world.chip import FakeChip
 from tests.world.gpio_sim import GpioSim, missing
 from tests.world.sleeper import SleeperClock

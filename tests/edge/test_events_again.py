@@ -12,11 +12,11 @@ from edge_agent.keeping.window import EVENTS_TOGETHER, Measured, Window
 from edge_agent.reading import Reading
 from evidence import cbor
 from evidence.bodies import Body, Configuration, Event, EventKind, Events, Failure, Keep, Phase, Readings
-from evidence.events_again import EventsJudged
-from evidence.judge import Fusion, PlcState, RunState, Threshold, Wins
-from evidence.limits import Limit, Side
-from evidence.recompute import Recount
-from evidence.standing import BEGINNING, Standing
+from evidence.judging.events_again import EventsJudged
+from evidence.judging.judge import Fusion, PlcState, RunState, Threshold, Wins
+from evidence.judging.limits import Limit, Side
+from evidence.judging.recompute import Recount
+from evidence.judging.standing import BEGINNING, Standing
 from tests.edge.test_judged_again import CUTS, FROM_MS, POINTS, STREAM
 from tests.evidence.rules import FUSIONS, TICKS, Tick
 

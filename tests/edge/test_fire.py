@@ -365,7 +365,7 @@ def test_a_transmitter_that_never_reads_its_answers_is_heard_and_hung_up_on(monk
                 deaf.write(b"".join(deaf.frame() for _ in range(50)))
                 while frames := here.ask().frames:
                     heard += len(frames)
-        assert 100 < heard < 100_000
+        assert 0 < heard < 100_000  # how much fits is for the kernel's buffers to say
         with here.transmitter() as again:
             again.send()
             here.ask_until_heard()

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from edge_agent.commands import judge
 from evidence.bodies import Configuration, Keep, Readings
 from evidence.exits import Exit
-from evidence.judge import UNJUDGED, Change, Rule, RunState, expire, spans_of
-from evidence.judge import judge as judged_one
-from evidence.judged_by import ByRule
-from evidence.stream_judge import Rules
+from evidence.judging.judge import UNJUDGED, Change, Rule, RunState, expire, spans_of
+from evidence.judging.judge import judge as judged_one
+from evidence.judging.judged_by import ByRule
+from evidence.judging.stream_judge import Rules
 from tests.edge.test_judged_again import CUTS, POINTS, windows_of
 from tests.evidence.rules import RULES, TICKS, Tick, answers_for
 from tests.world.notebook import Notebook, write

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from edge_agent.keeping.window import Measured, Window
 from edge_agent.reading import Reading
 from evidence.bodies import Failure, Keep, Readings
-from evidence.columns import row_ends
-from evidence.judge import IntervalMax, PlcState, Pulses, Rule, RunState, Signal
-from evidence.rejudge import Rejudge
-from evidence.standing import BEGINNING
+from evidence.judging.columns import row_ends
+from evidence.judging.judge import IntervalMax, PlcState, Pulses, Rule, RunState, Signal
+from evidence.judging.rejudge import Rejudge
+from evidence.judging.standing import BEGINNING
 from tests.evidence.rules import RULES, TICKS, Tick
 
 FROM_MS = 1_800_000_000_000

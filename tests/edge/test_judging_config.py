@@ -8,10 +8,10 @@ import pytest
 from edge_agent.config.load import Config, ConfigurationError, load
 from edge_agent.config.settings import settings_of
 from evidence import cbor
-from evidence.judge import Fusion, IntervalMax, PlcState, Pulses, RunState, Signal, Threshold, Wins
-from evidence.limits import USUAL, Limit, Side
-from evidence.signature import Signature
-from evidence.stream_judge import Measure, Rules, StreamJudge
+from evidence.judging.judge import Fusion, IntervalMax, PlcState, Pulses, RunState, Signal, Threshold, Wins
+from evidence.judging.limits import USUAL, Limit, Side
+from evidence.judging.signature import Signature
+from evidence.judging.stream_judge import Measure, Rules, StreamJudge
 
 DOCS = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 HEAD = """

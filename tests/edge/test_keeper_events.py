@@ -9,8 +9,8 @@ import pytest
 
 from edge_agent.keeping.keeper import CHANGE_SEAL_MS, NEWS_AT_ONCE
 from evidence.bodies import Event, EventKind, Events, Gap, GapReason, Phase, Readings
-from evidence.events_again import EventsJudged
-from evidence.limits import Limit, Side
+from evidence.judging.events_again import EventsJudged
+from evidence.judging.limits import Limit, Side
 from tests.world.box import BoxUnderTest, machine_settings, recounted
 from tests.world.disk import FullDisk, no_tmpfs_disk, tmpfs_disk
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.installing.levels import LEAST_SEPARATION, between, divide, level_of, octaves, separation
+from edge_agent.installing.calibrating.levels import LEAST_SEPARATION, between, divide, level_of, octaves, separation
 
 
 def spread(chance: Random, *, middle_w: float, noise: float, readings: int) -> list[int]:

@@ -37,7 +37,7 @@ from edge_agent.drivers.mtconnect_values import active, passed, value_of
 from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 from evidence.bodies import FRAME_LIMIT, EventKind, Events, Failure, Phase
-from evidence.judge import UNJUDGED, PlcState
+from evidence.judging.judge import UNJUDGED, PlcState
 from tests.world.mtconnect_agent import MILL, Agent, Fault
 from tests.world.mtconnect_agent import DataItem as Offered
 from tests.world.sleeper import SleeperClock

@@ -10,7 +10,7 @@ from edge_agent.config.points import Protocol, Register, registers_of
 from edge_agent.config.profiles import Limits, Profile, known_profiles, load_profile
 from edge_agent.drivers.modbus_plan import Block, Plan
 from edge_agent.drivers.modbus_values import Decoder, decoder_of
-from edge_agent.installing.plausible import Rank, Trial, rank, ranked, tied
+from edge_agent.installing.identifying.plausible import Rank, Trial, rank, ranked, tied
 from tests.world.meter_memory import Load, Memory, Phase, memory_of, seen_by
 
 ALL = [load_profile(file) for file in known_profiles(None).values()]

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from edge_agent.config.profiles import Parity
 from edge_agent.config.sections import BusKind
-from edge_agent.installing.hints import Sound, hints_of, sound_of
-from edge_agent.installing.likely import DLT_KINDS, Mode, Settings
-from edge_agent.installing.probing import Device, Prober, _is_crowd, _who_answered
-from edge_agent.installing.sweep import ANYBODY, Options, Pass, Place, Questions, Sweep
+from edge_agent.installing.scanning.hints import Sound, hints_of, sound_of
+from edge_agent.installing.scanning.likely import DLT_KINDS, Mode, Settings
+from edge_agent.installing.scanning.probing import Device, Prober, _is_crowd, _who_answered
+from edge_agent.installing.scanning.sweep import ANYBODY, Options, Pass, Place, Questions, Sweep
 from tests.world.dlt645_frames import sealed
 from tests.world.dlt645_meter import Fault645, Line645, Meter645
 from tests.world.dlt698_meter import Fault698, Meter698, framed

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.installing.advice import Asked, Refusal
-from edge_agent.installing.levels import LEAST_SEPARATION
-from edge_agent.installing.proposal import Proposal, from_walk, learn
-from edge_agent.installing.rhythm import Sample, greatest, longest_pause_ms, pauses_ms, visits_ms
-from edge_agent.installing.thresholds import rounded, settings_in_file
-from evidence.judge import IntervalMax, RunState, Threshold
+from edge_agent.installing.calibrating.advice import Asked, Refusal
+from edge_agent.installing.calibrating.levels import LEAST_SEPARATION
+from edge_agent.installing.calibrating.proposal import Proposal, from_walk, learn
+from edge_agent.installing.calibrating.rhythm import Sample, greatest, longest_pause_ms, pauses_ms, visits_ms
+from edge_agent.installing.calibrating.thresholds import rounded, settings_in_file
+from evidence.judging.judge import IntervalMax, RunState, Threshold
 from tests.world.loads import CURVES, MIDNIGHT_S, by_minutes, press, readings, stays
 
 ASKED = Asked(point="active_power", period_ms=1000, hold_ms=2000)

@@ -9,10 +9,10 @@ from edge_agent.config.load import Config, load
 from edge_agent.config.profiles import Parity, known_profiles, load_profile
 from edge_agent.config.sections import BusKind
 from edge_agent.config.write import lines_of
-from edge_agent.installing.likely import DLT_KINDS, Settings
-from edge_agent.installing.probing import Device
-from edge_agent.installing.ready import Known, Ready, distinct, ready_for
-from edge_agent.installing.sweep import Place
+from edge_agent.installing.scanning.likely import DLT_KINDS, Settings
+from edge_agent.installing.scanning.probing import Device
+from edge_agent.installing.scanning.ready import Known, Ready, distinct, ready_for
+from edge_agent.installing.scanning.sweep import Place
 
 USB0, USB1 = Place(device="/dev/ttyUSB0"), Place(device="/dev/ttyUSB1")
 HOST = Place(host="192.168.1.40", port=502)

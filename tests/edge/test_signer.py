@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.keeping.signer import LastRun, Signer, opening
 from evidence.bodies import Configuration, Gap, GapReason
-from evidence.standing import BEGINNING
+from evidence.judging.standing import BEGINNING
 from evidence.statement import open_statement
 from tests.world.box import BoxUnderTest, machine_settings
 

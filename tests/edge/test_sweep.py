@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from edge_agent.config.profiles import BAUDS, Parity
 from edge_agent.config.sections import BusKind
-from edge_agent.installing.likely import DLT_KINDS, LIKELY, SERIAL_KINDS, TCP_UNITS, Mode, Settings
-from edge_agent.installing.sweep import ANYBODY, Came, Options, Pass, Place, Questions, Sweep, parts_of
+from edge_agent.installing.scanning.likely import DLT_KINDS, LIKELY, SERIAL_KINDS, TCP_UNITS, Mode, Settings
+from edge_agent.installing.scanning.sweep import ANYBODY, Came, Options, Pass, Place, Questions, Sweep, parts_of
 
 Kind = TypeVar("Kind")
 NORTH, SOUTH = Place(device="/dev/ttyUSB0"), Place(device="/dev/ttyUSB1")

@@ -14,7 +14,7 @@ from edge_agent.eye.gate import Crossing as Seen
 from edge_agent.keeping.gate_keeper import EVENTS_FULL, GateKeeper
 from edge_agent.keeping.spool import Spool, SpoolError
 from evidence.bodies import Crossings, Direction, Gap, GapReason, Sight
-from evidence.recompute import Recount
+from evidence.judging.recompute import Recount
 from tests.world.box import BOX, BoxUnderTest, Statements
 from tests.world.clock import TestClock
 from tests.world.disk import no_tmpfs_disk, tmpfs_disk

@@ -12,9 +12,9 @@ from edge_agent.keeping.rows import PACKED_ROWS, Rows, decode_row, encode_row
 from edge_agent.keeping.window import MINUTE_MS, Measured, Window
 from edge_agent.reading import Reading
 from evidence.bodies import Aggregate, Configuration, Failure, Keep, Readings
-from evidence.judge import Judged, RunState
+from evidence.judging.judge import Judged, RunState
+from evidence.judging.standing import BEGINNING, Standing
 from evidence.keys import SigningKey
-from evidence.standing import BEGINNING, Standing
 from evidence.statement import STATEMENT_LIMIT, ClockQuality, Moment, seal
 from tests.world.box import FRAME, judged_again, machine_settings
 

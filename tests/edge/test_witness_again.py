@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_agent.keeping.window import Measured, Window
 from edge_agent.reading import Reading
 from evidence.bodies import Body, Event, EventKind, Events, Failure, Keep, Phase, Readings
-from evidence.events_again import EventsJudged
+from evidence.judging.events_again import EventsJudged
 from tests.edge.test_events_again import empty_window, judged_again, told
 from tests.edge.test_judged_again import FROM_MS as BEGINS_MS
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from evidence.judge import (
+from evidence.judging.judge import (
     Answer,
     Fusion,
     IntervalMax,

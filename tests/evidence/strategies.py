@@ -32,7 +32,7 @@ from evidence.bodies import (
     Sight,
 )
 from evidence.chain import Segment
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from evidence.keys import Algorithm, SigningKey
 from evidence.receipt import Receipt, Refusal, StreamReceipt
 from evidence.roster import Enrolled, Roster

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.bodies import Aggregate, Column, Configuration, Keep, Readings
-from evidence.columns import row_ends
-from evidence.cycles import CycleCounter, Cycles
-from evidence.judge import Pulses, RunState, Signal
-from evidence.recompute import Recount
+from evidence.judging.columns import row_ends
+from evidence.judging.cycles import CycleCounter, Cycles
+from evidence.judging.judge import Pulses, RunState, Signal
+from evidence.judging.recompute import Recount
 from tests.world.notebook import START_MS
 
 COUNTER = Pulses(point="strokes", signal=Signal.COUNTER, longest_cycle_ms=10_000, hold_ms=3000)

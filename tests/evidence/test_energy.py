@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.bodies import Aggregate, Column, Configuration, Keep, Readings
-from evidence.energy import CounterPoint, Energy, Moved, counter_points
-from evidence.recompute import Recount
+from evidence.judging.energy import CounterPoint, Energy, Moved, counter_points
+from evidence.judging.recompute import Recount
 from tests.world.notebook import START_MS
 
 CONFIG = bytes(32)

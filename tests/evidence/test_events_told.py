@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from evidence.bodies import Aggregate, Column, Event, EventKind, Events, Keep, Phase, Readings
 from evidence.events_told import FIRST_LIMIT, Tally
 from evidence.findings import Findings, StreamFindings, Verdict
-from evidence.limits import Limit, Side
+from evidence.judging.limits import Limit, Side
 from evidence.source import Memory
 from evidence.tell import findings_json, findings_text
 from evidence.trust import Trust

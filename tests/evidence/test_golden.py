@@ -8,12 +8,12 @@ import pytest
 
 from evidence import cbor, cose
 from evidence.bundle import Entry, index_bundle
-from evidence.columns import row_ends
 from evidence.errors import RefusedError
-from evidence.judge import Threshold
+from evidence.judging.columns import row_ends
+from evidence.judging.judge import Threshold
+from evidence.judging.rejudge import Rejudge
 from evidence.keys import Algorithm, PublicKey
 from evidence.receipt import open_receipt
-from evidence.rejudge import Rejudge
 from evidence.roster import open_roster
 from evidence.show import receipt_json, roster_json, statement_json
 from evidence.statement import AAD, open_statement

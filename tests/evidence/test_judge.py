@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, milli, spans_of
+from evidence.judging.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, milli, spans_of
 
 PERIOD_MS = 1000
 

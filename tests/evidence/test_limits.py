@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from evidence import cbor
 from evidence.bodies import Phase
 from evidence.errors import MalformedError
-from evidence.limits import LIMITS_LIMIT, UNRAISED, USUAL, Limit, LimitState, Side, limits_from_settings
+from evidence.judging.limits import LIMITS_LIMIT, UNRAISED, USUAL, Limit, LimitState, Side, limits_from_settings
 
 HYDRANT = Limit(
     name="pressure",

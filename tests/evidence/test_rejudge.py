@@ -7,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evidence.bodies import Configuration, Keep, Readings
-from evidence.columns import row_ends
-from evidence.judge import UNJUDGED, RunState, Threshold
-from evidence.recompute import Recomputed, Recount
-from evidence.rejudge import Rejudge
+from evidence.judging.columns import row_ends
+from evidence.judging.judge import UNJUDGED, RunState, Threshold
+from evidence.judging.recompute import Recomputed, Recount
+from evidence.judging.rejudge import Rejudge
 from tests.world.notebook import Chain, by_minute, settings_for, window
 
 CONFIG = bytes(32)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from evidence import cbor
 from evidence.bodies import Phase
 from evidence.errors import MalformedError
-from evidence.judge import UNJUDGED, Judged, RunState, Threshold, judge
-from evidence.signature import (
+from evidence.judging.judge import UNJUDGED, Judged, RunState, Threshold, judge
+from evidence.judging.signature import (
     ALARM,
     BLOCKS_NEEDED,
     CUT,

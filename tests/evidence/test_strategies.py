@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evidence import cbor
 from evidence.errors import MalformedError
-from evidence.judge import (
+from evidence.judging.judge import (
     UNJUDGED,
     Answer,
     Change,
@@ -29,7 +29,7 @@ from evidence.judge import (
     rule_from_settings,
     spans_of,
 )
-from evidence.settle import settle
+from evidence.judging.settle import settle
 from tests.evidence.rules import RULES, TICKS, Tick, answers_for
 
 STOPPED, IDLE, RUNNING, UNKNOWN = RunState.STOPPED, RunState.IDLE, RunState.RUNNING, RunState.UNKNOWN

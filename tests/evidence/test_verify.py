@@ -22,7 +22,7 @@ from evidence.bodies import (
 )
 from evidence.bundle import Entry
 from evidence.findings import Findings, StreamFindings, Verdict, Voucher
-from evidence.judge import RunState
+from evidence.judging.judge import RunState
 from evidence.keys import Algorithm, SigningKey
 from evidence.source import Memory, open_source
 from evidence.statement import ClockQuality

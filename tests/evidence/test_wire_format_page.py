@@ -8,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from evidence import bodies, bundle, cbor, chain, feed, judge, pen, receipt, roster, statement
+from evidence import bodies, bundle, cbor, chain, feed, pen, receipt, roster, statement
 from evidence.bundle import MAGIC
+from evidence.judging import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "wire-format.md").read_text()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from evidence.bodies import Event, EventKind, Phase
 from evidence.errors import MalformedError
-from evidence.standing import BEGINNING, Standing
-from evidence.stream_judge import Measure, Rules, StreamJudge
-from evidence.witness import CHINA_S, CLOCK, MEANINGS, UNWITNESSED, Witness, WitnessState, in_words
+from evidence.judging.standing import BEGINNING, Standing
+from evidence.judging.stream_judge import Measure, Rules, StreamJudge
+from evidence.judging.witness import CHINA_S, CLOCK, MEANINGS, UNWITNESSED, Witness, WitnessState, in_words
 
 MIDNIGHT_MS = 1_795_363_200_000
 """One in China, in UTC ms."""

@@ -19,7 +19,7 @@ import pytest
 
 from edge_agent.config.load import load
 from evidence.exits import Exit
-from evidence.judge import Threshold
+from evidence.judging.judge import Threshold
 from tests.world.bench_line import BenchLine, bench_line
 from tests.world.box import write_config
 from tests.world.terminal import Terminal

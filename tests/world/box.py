@@ -23,8 +23,8 @@ from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import Spool
 from edge_agent.reading import Frame, Reading
 from evidence.bodies import Body, Configuration, Event, Events, Failure, Gap, Keep, Readings
+from evidence.judging.recompute import Recomputed, Recount, Rejudged
 from evidence.keys import SigningKey
-from evidence.recompute import Recomputed, Recount, Rejudged
 from evidence.statement import Statement, open_statement
 from tests.world.clock import TestClock
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 from demo.curves import compressor, idling, knitting, loom, moulding, texturing
-from edge_agent.installing.rhythm import Sample, of_minutes
+from edge_agent.installing.calibrating.rhythm import Sample, of_minutes
 
 MIDNIGHT_S = 1_800_028_800
 """In Suzhou."""

@@ -30,7 +30,7 @@ from evidence.bodies import (
 )
 from evidence.bundle import Entry, write_bundle
 from evidence.chain import Link, Segments
-from evidence.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, spans_of
+from evidence.judging.judge import UNJUDGED, Change, Judged, RunState, Threshold, expire, judge, spans_of
 from evidence.keys import SigningKey
 from evidence.receipt import Receipt, StreamReceipt, seal_receipt
 from evidence.roster import Enrolled, Roster, seal_roster

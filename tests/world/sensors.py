@@ -9,7 +9,7 @@ from cloud_sync.page_view import Happening, Measuring, Point, Sensed, Subject, W
 from cloud_sync.reports import HOUR_MS, Span, State
 from cloud_sync.store import Slot
 from evidence.bodies import Event, EventKind, Phase
-from evidence.limits import USUAL, Limit, Side
+from evidence.judging.limits import USUAL, Limit, Side
 
 if TYPE_CHECKING:
     from tests.world.view import MemoryView

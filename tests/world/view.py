@@ -24,7 +24,7 @@ from cloud_sync.page_view import (
 from cloud_sync.reports import HOUR_MS, Span, State
 from cloud_sync.words import Language, Voice
 from evidence.bodies import Direction, GapReason
-from evidence.judge import Threshold
+from evidence.judging.judge import Threshold
 from evidence.statement import ClockQuality
 from tests.world.sensors import SensorLife, add_sensors, machine_alarms, machine_events
 

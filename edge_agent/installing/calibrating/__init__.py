@@ -1,0 +1,1 @@
+"""From which power on a machine idles and works."""

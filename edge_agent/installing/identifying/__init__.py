@@ -1,0 +1,1 @@
+"""Which profile fits a device, and which device it is."""

@@ -1,0 +1,1 @@
+"""Who answers on which port: what `scan` asks, and what it makes of the answers."""

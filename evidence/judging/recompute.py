@@ -1,0 +1,369 @@
+"""What a stream's facts add up to: hours, energy and counts, worked out again from its signed statements.
+
+Pure. A stream's bodies go in, in the order of its chain; totals come out (DESIGN.md section 5). Nothing of a body is
+kept, so a year needs no more memory than a minute, beyond one row a day.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from evidence.bodies import Configuration, Crossings, Direction, Events, Gap, Readings, Sight
+from evidence.errors import MalformedError
+from evidence.judging.columns import row_ends
+from evidence.judging.cycles import CycleCounter, Cycles, pulses_of
+from evidence.judging.energy import Counter, Energy, counters_of, power_of
+from evidence.judging.events_again import EventsJudged, RejudgeEvents
+from evidence.judging.hours import HoursBetween
+from evidence.judging.judge import Fusion, IntervalMax, Pulses, Rule, RunState, Threshold
+from evidence.judging.minutes import minutes_by_mean
+from evidence.judging.rejudge import Rejudge
+from evidence.judging.stream_judge import Rules
+from evidence.judging.verdict import Interval
+
+DAY_MS: Final = 86_400_000
+SHANGHAI_MS: Final = 8 * 3_600_000
+"""Asia/Shanghai is UTC + 8 h the whole year round (since 1991)."""
+USUAL_POWER: Final = "active_power"
+"""The point that an energy counter is laid beside, unless the rule judges by another."""
+NAMED_LIMIT: Final = 50
+"""Contradictions, mismatches and the like that are named one by one, at most; all are counted."""
+COUNTERS_LIMIT: Final = 64
+"""Energy counters of one stream that are followed, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejudged:
+    """What judging everything again said, in milliseconds."""
+
+    agree_ms: int
+    disagree_ms: int
+    open_ms: int
+    """Not judged again: no rule known, no such point, not settled after missing statements, or not told by minutes."""
+    disagreements: tuple[tuple[int, Interval], ...]
+    """(n, where) of the first of them."""
+    mean_running_ms: int | None
+    """Running time estimated from the minutes' means; None where no minutes are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What went through a gate, counted again from the signed crossings."""
+
+    came_in: int
+    went_out: int
+    mismatches: int
+    """Statements whose signed totals do not follow from the totals before and their own crossings."""
+    named: tuple[tuple[int, int, int, int, int], ...]
+    """(n, total_in expected, signed, total_out expected, signed) of the first of them."""
+    total_in: int
+    total_out: int
+    """The last signed totals."""
+    clear_ms: int
+    blind_ms: int
+    frames_seen: int
+    frames_dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputed:
+    """Everything that one stream's facts add up to."""
+
+    hours: HoursBetween | None
+    """None for a stream in which nothing is judged."""
+    days: tuple[tuple[int, HoursBetween], ...]
+    """(Shanghai midnight in UTC ms, that day's part of `hours`), rising."""
+    rejudged: Rejudged | None
+    energy: tuple[Energy, ...]
+    cycles: tuple[Cycles, ...]
+    events: EventsJudged | None
+    """None where no event was told, and none was lacking."""
+    counted: Counted | None
+    windows: int
+    rows: int
+    asked: int
+    answered: int
+    overlap_ms: int
+    """Time that two windows of one history both speak of; counted once."""
+    overlapped_n: int
+    """The first statement that does so."""
+    unobserved_ms: int
+    """Time between windows that adjoin in the chain, of which no statement speaks."""
+    gaps: int
+    gap_ms: int
+    """GAP statements, and the time they admit."""
+    gaps_named: tuple[tuple[int, Gap], ...]
+    """(n, the gap) of the first of them."""
+
+
+@dataclass(slots=True)
+class Recount:
+    """One stream, added up statement by statement in the order of its chain."""
+
+    _rejudge: Rejudge = field(default_factory=Rejudge)
+    _events: RejudgeEvents = field(default_factory=RejudgeEvents)
+    _rule: Rule | None = None
+    _ruled: bool = False
+    """Whether the settings in force make sense."""
+    _pulses: tuple[Pulses, ...] = ()
+    _power: str = USUAL_POWER
+    _interrupted: bool = False
+    """Statements are missing since the last window …"""
+    _between: bool = False
+    """… and before one that says nothing of how judging goes on."""
+    _settings: dict[str, Any] = field(default_factory=dict)
+    _config: bytes = b""
+    _from_ms: int | None = None
+    _to_ms: int = 0
+    _states: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    _days: dict[int, list[int]] = field(default_factory=dict)
+    _judged: bool = False
+    _agree_ms: int = 0
+    _open_ms: int = 0
+    _disagree_ms: int = 0
+    _disagreements: list[tuple[int, Interval]] = field(default_factory=list)
+    _mean_running_ms: int | None = None
+    _counters: dict[str, Counter] = field(default_factory=dict)
+    _cycles: dict[str, CycleCounter] = field(default_factory=dict)
+    _gate: "_Gate | None" = None
+    _windows: int = 0
+    _rows: int = 0
+    _asked: int = 0
+    _answered: int = 0
+    _overlap_ms: int = 0
+    _overlapped_n: int = 0
+    _unobserved_ms: int = 0
+    _gaps: int = 0
+    _gap_ms: int = 0
+    _gaps_named: list[tuple[int, Gap]] = field(default_factory=list)
+
+    def configure(self, body: Configuration, config: bytes, *, follows: bool = True) -> str | None:
+        """A new rule is in force; says what is wrong with it, if it is none."""
+        self._settings, self._config = body.settings, config
+        self._interrupted |= not follows
+        for counter in self._counters.values():
+            counter.configure(self._settings, _point_settings(self._settings, counter.point))
+        try:
+            rules, wrong = Rules.from_settings(body.settings), None
+        except MalformedError as malformed:
+            rules, wrong = Rules(), str(malformed)
+        self._rule, self._ruled = rules.run_state, wrong is None
+        self._pulses, self._power = tuple(pulses_of(rules.run_state)), _power_point(rules.run_state)
+        self._events.configure(rules)
+        return wrong
+
+    def readings(self, n: int, body: Readings, *, config: bytes, follows: bool) -> None:
+        """The next window of a machine or meter; `follows` says that statement n - 1 is here."""
+        self._open(n, body.from_ms, body.to_ms, follows=follows)
+        rows = len(body.times_ms)
+        self._rows += rows
+        self._asked += sum(body.asked) if body.asked else rows
+        self._answered += sum(body.answered) if body.answered else rows - len({row for row, _, _ in body.failures})
+        ruled = self._ruled and config == self._config
+        rule = self._rule if ruled else None
+        ends = row_ends(body)
+        if rule is not None or body.spans:
+            self._judge(n, body, ends, rule, config=config, follows=follows and not self._between)
+        follows = follows and not self._interrupted
+        self._events.readings(n, body, ends, config=config, follows=follows, ruled=ruled)
+        self._interrupted = self._between = False
+        self._count_energy(body, ends)
+        for by in self._pulses if ruled else ():
+            self._count_cycles(body, ends, by)
+        self._to_ms = max(self._to_ms, body.to_ms)
+
+    def events(self, n: int, body: Events, *, follows: bool) -> None:
+        """What was told of the window before, or of the device."""
+        self._between |= not follows
+        self._interrupted |= not follows
+        self._events.events(n, body, follows=follows)
+
+    def crossings(self, n: int, body: Crossings, *, follows: bool) -> None:
+        """The next window of a gate."""
+        self._open(n, body.from_ms, body.to_ms, follows=follows)
+        if self._gate is None:
+            self._gate = _Gate()
+        self._gate.take(n, body, follows=follows)
+        self._to_ms = max(self._to_ms, body.to_ms)
+
+    def gap(self, n: int, body: Gap, *, follows: bool = True) -> None:
+        """The box says that something was not recorded."""
+        self._interrupted |= not follows
+        self._gaps += 1
+        self._gap_ms += body.to_ms - body.from_ms
+        if len(self._gaps_named) < NAMED_LIMIT:
+            self._gaps_named.append((n, body))
+
+    def result(self) -> Recomputed:
+        """What has been added up so far."""
+        from_ms = self._from_ms or 0
+        return Recomputed(
+            hours=_hours(from_ms, self._to_ms, self._states) if self._judged else None,
+            days=tuple(self._by_day(from_ms)) if self._judged else (),
+            rejudged=Rejudged(
+                agree_ms=self._agree_ms,
+                disagree_ms=self._disagree_ms,
+                open_ms=self._open_ms,
+                disagreements=tuple(self._disagreements),
+                mean_running_ms=self._mean_running_ms,
+            )
+            if self._judged
+            else None,
+            energy=tuple(counter.result() for counter in self._counters.values()),
+            cycles=tuple(counter.result() for counter in self._cycles.values()),
+            events=self._events.result(),
+            counted=self._gate.result() if self._gate else None,
+            windows=self._windows,
+            rows=self._rows,
+            asked=self._asked,
+            answered=self._answered,
+            overlap_ms=self._overlap_ms,
+            overlapped_n=self._overlapped_n,
+            unobserved_ms=self._unobserved_ms,
+            gaps=self._gaps,
+            gap_ms=self._gap_ms,
+            gaps_named=tuple(self._gaps_named),
+        )
+
+    def _open(self, n: int, from_ms: int, to_ms: int, *, follows: bool) -> None:
+        self._windows += 1
+        if self._from_ms is None:
+            self._from_ms = self._to_ms = from_ms
+        if follows:
+            self._unobserved_ms += max(0, from_ms - self._to_ms)
+            overlap_ms = max(0, min(self._to_ms, to_ms) - from_ms)
+            if overlap_ms and not self._overlap_ms:
+                self._overlapped_n = n
+            self._overlap_ms += overlap_ms
+
+    def _judge(
+        self, n: int, body: Readings, ends: list[int], rule: Rule | None, *, config: bytes, follows: bool
+    ) -> None:
+        self._judged = True
+        verdict = self._rejudge.take(body, ends, rule, config=config, follows=follows)
+        self._agree_ms += verdict.agree_ms
+        self._open_ms += verdict.open_ms
+        self._disagree_ms += verdict.disagree_ms
+        if verdict.disagree:
+            room = NAMED_LIMIT - len(self._disagreements)
+            self._disagreements.extend((n, interval) for interval in verdict.disagree[:room])
+        if isinstance(rule, Threshold) and body.asked:
+            self._mean_running_ms = (self._mean_running_ms or 0) + minutes_by_mean(body, rule)
+        for i, (at_ms, state) in enumerate(body.spans):
+            end_ms = body.spans[i + 1][0] if i + 1 < len(body.spans) else body.to_ms
+            if state and end_ms > self._to_ms:
+                self._add(max(at_ms, self._to_ms), end_ms, state)
+
+    def _add(self, from_ms: int, to_ms: int, state: RunState) -> None:
+        self._states[state] += to_ms - from_ms
+        while from_ms < to_ms:
+            day = (from_ms + SHANGHAI_MS) // DAY_MS
+            end_ms = min(to_ms, (day + 1) * DAY_MS - SHANGHAI_MS)
+            self._days.setdefault(day, [0, 0, 0, 0])[state] += end_ms - from_ms
+            from_ms = end_ms
+
+    def _by_day(self, from_ms: int) -> Iterable[tuple[int, HoursBetween]]:
+        for day, states in sorted(self._days.items()):
+            midnight_ms = day * DAY_MS - SHANGHAI_MS
+            yield midnight_ms, _hours(max(from_ms, midnight_ms), min(self._to_ms, midnight_ms + DAY_MS), states)
+
+    def _count_energy(self, body: Readings, ends: list[int]) -> None:
+        columns = counters_of(body)
+        for column in columns:
+            counter = self._counters.get(column.point)
+            if counter is None:
+                if len(self._counters) >= COUNTERS_LIMIT:
+                    return
+                counter = self._counters[column.point] = Counter(point=column.point)
+                counter.configure(self._settings, _point_settings(self._settings, column.point))
+            # Only the first counter is laid beside the power: the others count a phase, or what was fed back.
+            power = power_of(body, self._power) if column is columns[0] else None
+            counter.take(body, ends, column, power)
+
+    def _count_cycles(self, body: Readings, ends: list[int], by: Pulses) -> None:
+        counter = self._cycles.setdefault(by.point, CycleCounter(by))
+        counter.by = by
+        counter.take(body, ends)
+
+
+@dataclass(slots=True)
+class _Gate:
+    """One gate's totals and sight."""
+
+    came_in: int = 0
+    went_out: int = 0
+    mismatches: int = 0
+    named: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    totals: tuple[int, int] | None = (0, 0)
+    """The totals that the next statement goes on from; None after missing statements."""
+    signed: tuple[int, int] = (0, 0)
+    sight_ms: list[int] = field(default_factory=lambda: [0, 0])
+    frames_seen: int = 0
+    frames_dropped: int = 0
+
+    def take(self, n: int, body: Crossings, *, follows: bool) -> None:
+        outs = sum(c.direction is Direction.OUT for c in body.crossings)
+        ins = len(body.crossings) - outs
+        self.came_in += ins
+        self.went_out += outs
+        self.signed = (body.total_in, body.total_out)
+        if follows and self.totals is not None:
+            due_in, due_out = self.totals[0] + ins, self.totals[1] + outs
+            if self.signed != (due_in, due_out):
+                self._mismatch(n, body, due_in, due_out)
+        elif ins > body.total_in or outs > body.total_out:
+            self._mismatch(n, body, ins, outs)
+        self.totals = self.signed
+        for i, (at_ms, sight) in enumerate(body.sight):
+            end_ms = body.sight[i + 1][0] if i + 1 < len(body.sight) else body.to_ms
+            self.sight_ms[sight] += end_ms - at_ms
+        self.frames_seen += body.frames_seen
+        self.frames_dropped += body.frames_dropped
+
+    def _mismatch(self, n: int, body: Crossings, due_in: int, due_out: int) -> None:
+        self.mismatches += 1
+        if len(self.named) < NAMED_LIMIT:
+            self.named.append((n, due_in, body.total_in, due_out, body.total_out))
+
+    def result(self) -> Counted:
+        return Counted(
+            came_in=self.came_in,
+            went_out=self.went_out,
+            mismatches=self.mismatches,
+            named=tuple(self.named),
+            total_in=self.signed[0],
+            total_out=self.signed[1],
+            clear_ms=self.sight_ms[Sight.CLEAR],
+            blind_ms=self.sight_ms[Sight.BLIND],
+            frames_seen=self.frames_seen,
+            frames_dropped=self.frames_dropped,
+        )
+
+
+def _hours(from_ms: int, to_ms: int, states: list[int]) -> HoursBetween:
+    """Time that no statement speaks of is unknown."""
+    running_ms, idle_ms, stopped_ms = (states[state] for state in (RunState.RUNNING, RunState.IDLE, RunState.STOPPED))
+    return HoursBetween(
+        from_ms=from_ms,
+        to_ms=to_ms,
+        running_ms=running_ms,
+        idle_ms=idle_ms,
+        stopped_ms=stopped_ms,
+        unknown_ms=to_ms - from_ms - running_ms - idle_ms - stopped_ms,
+    )
+
+
+def _power_point(rule: Rule | None) -> str:
+    """The power that the rule judges by, or else the usual one."""
+    rules = (rule.first, rule.second) if isinstance(rule, Fusion) else (rule,)
+    by_power = (rule.point for rule in rules if isinstance(rule, Threshold | IntervalMax))
+    return next(by_power, USUAL_POWER)
+
+
+def _point_settings(settings: Mapping[str, Any], point: str) -> dict[str, object]:
+    points = settings.get("points")
+    if isinstance(points, list):
+        for one in points:
+            if isinstance(one, dict) and one.get("name") == point:
+                return one
+    return {}

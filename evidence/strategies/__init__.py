@@ -1,1 +1,0 @@
-"""The ways to judge a run state, one file each; `evidence.judge` is their door."""
