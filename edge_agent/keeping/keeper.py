@@ -21,6 +21,7 @@ from zlib import crc32
 from edge_agent import __version__
 from edge_agent.config.load import Box
 from edge_agent.keeping.arrivals import Arrivals, Lost
+from edge_agent.keeping.room import FORGET_AT_ONCE, ROOM_EVERY, Room
 from edge_agent.keeping.signer import LastRun, Signer, opening
 from edge_agent.keeping.spool import Head, SpoolDamagedError, SpoolError, SpoolFullError
 from edge_agent.keeping.wall import Step, Wall
@@ -54,14 +55,6 @@ CLEAR_JOURNAL_EVERY: Final = 30
 """Commits between two clearings of the journal."""
 REST_MS: Final = 5_000
 """Between two attempts to write to a spool that could not be written."""
-ROOM_EVERY: Final = 10
-"""Commits between two looks at the room that is left."""
-TIGHT: Final = 0.8
-"""Of the quota: from here on receipted statements are forgotten; with none left, minutes are kept, not samples …"""
-ROOMY: Final = 0.7
-"""… until so little is used again."""
-FORGET_AT_ONCE: Final = 2_000
-"""Receipted statements deleted in one transaction."""
 
 GATHER_S: Final = 0.1
 """How long a commit waits for the answers that come with the first."""
@@ -120,7 +113,8 @@ class Keeper:
         self._wall = Wall(self._clock)
         self._heartbeat_due_ms = self._rests_until_ms = 0
         self._commits = 0
-        self._thin = self._over_quota = self._in_trouble = False
+        self._room = Room(self._spool, box.disk_quota_bytes)
+        self._in_trouble = False
 
     def deliver(self, reading: Reading) -> None:
         """Take a reading over; any thread may call. Never waits for the disk."""
@@ -172,7 +166,7 @@ class Keeper:
                     return
                 more = True  # what was measured in the new time waits
         if self._commits % ROOM_EVERY == 0:
-            self._attempt(self._look_at_room)
+            self._attempt(self._room.look)
 
     def change(self, box: Box, settings: dict[str, dict[str, Any]], box_settings: dict[str, Any]) -> None:
         """Go on by another configuration: what was measured by the old one is sealed, and the new one is signed.
@@ -205,6 +199,7 @@ class Keeper:
         log.info("going on by another configuration streams=%d as_before=%d", len(streams), len(same))
         self._streams, self._settings = streams, settings
         self._box, self._box_settings = box, box_settings
+        self._room.quota_bytes = box.disk_quota_bytes
 
     def _go_on(self, name: str, settings: dict[str, Any], sealed: _Sealed) -> _Stream:
         """The stream under new settings, from where its last window ended."""
@@ -354,7 +349,7 @@ class Keeper:
         beats = signs and not self._heartbeat_due_ms - self._box.heartbeat_every_ms <= now_ms < self._heartbeat_due_ms
         if not (self._pending or due or beats):
             return
-        if self._over_quota:
+        if self._room.over_quota:
             raise SpoolFullError(f"unsent statements fill the spool's quota of {self._box.disk_quota_bytes} bytes")
         journal_id = self._journal_id
         with self._spool.writing():
@@ -440,7 +435,7 @@ class Keeper:
             self._signer.append(name, gap)
         to_ms = window.end_ms if window.last_ms is not None else max(window.from_ms, now_ms - LATENESS_MS)
         if to_ms > window.from_ms:
-            thinned = self._thin and window.measured.keep is Keep.EVERY
+            thinned = self._room.thin and window.measured.keep is Keep.EVERY
             if thinned and not stream.thinned:
                 gap = Gap(from_ms=window.from_ms, to_ms=to_ms, reason=GapReason.THINNED, lost=None)
                 self._signer.append(name, gap)
@@ -497,23 +492,13 @@ class Keeper:
             self._in_trouble = True
             self._rests_until_ms = self._clock.steady_ms() + REST_MS
             if isinstance(wrong, SpoolFullError):
-                self._make_room()
+                self._room.make()
             self._bound_memory()
             return False
         if self._in_trouble and self._spool.take_reserve():
             self._in_trouble = False
             log.info("keeping goes on, nothing waits in memory")
         return True
-
-    def _make_room(self) -> None:
-        if not self._over_quota:
-            self._spool.give_reserve()
-        try:
-            forgot = self._spool.forget_receipted(at_most=FORGET_AT_ONCE)
-        except SpoolError as still:
-            log.debug("still no room: %s", still)
-        else:
-            self._over_quota = self._over_quota and forgot == 0
 
     def _bound_memory(self) -> None:
         """Full windows are emptied and counted as lost; the count is signed as soon as there is room."""
@@ -533,17 +518,3 @@ class Keeper:
         if full:
             gone = {stream.id for stream in full}
             self._pending = [row for row in self._pending if row[0] not in gone]
-
-    def _look_at_room(self) -> None:
-        """Forget receipted statements when the quota is nearly used; with none left, keep less, and say so."""
-        quota = self._box.disk_quota_bytes
-        used = self._spool.used_bytes()
-        if used >= TIGHT * quota and self._spool.forget_receipted(at_most=FORGET_AT_ONCE):
-            log.info("forgot receipted statements for room")
-            used = self._spool.used_bytes()
-        elif used >= TIGHT * quota and not self._thin:
-            self._thin = True
-            log.warning("little room is left and nothing is receipted: minutes are kept in place of samples")
-        if used < ROOMY * quota:
-            self._thin = False
-        self._over_quota = used >= quota
