@@ -14,7 +14,7 @@ from edge_agent.eye.counting import SightChange
 from edge_agent.eye.gate import Crossing as Seen
 from edge_agent.keeping.signer import Signer, opening
 from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
-from edge_agent.keeping.wall import Step, Wall
+from edge_agent.keeping.wall import STEP_MS, Step, Wall
 from evidence import cbor
 from evidence.bodies import CROSSINGS_LIMIT, SPANS_LIMIT, Crossing, Crossings, Direction, Gap, GapReason, Sight
 from evidence.judging.standing import BEGINNING
@@ -166,15 +166,20 @@ class GateKeeper:
         self._id, self.window, self._sealed_at_ms, self._marked_at_ms = head.id, window, now_ms, now_ms
 
     def take(self, events: Iterable[Seen | SightChange], *, seen: int = 0, dropped: int = 0) -> None:
-        """Take in what happened, and frames; events are on the disk when this returns, unless the disk is full."""
+        """Take in what happened, and frames; events are on the disk when this returns.
+
+        Raises SpoolError when they are not, or when a clock that was set could not be followed: then they wait here,
+        and the old time goes on until it can.
+        """
         step = self._wall.look()
-        if step is not None:
-            self._follow_the_clock(step)
-        now_ms = self._clock.utc_ms()
+        unfollowed = None if step is None else self._try_to_follow(step)
+        ahead_ms = 0 if step is None or unfollowed is None else step.after_ms - step.before_ms
+        now_ms = self._clock.utc_ms() - ahead_ms
         self.window.frames_seen += seen
         self.window.frames_dropped += dropped
         for event in events:
-            at_ms = min(max(event.at_ms, self.window.from_ms), max(now_ms, self.window.from_ms))
+            told_ms = event.at_ms - ahead_ms if abs(event.at_ms - ahead_ms - now_ms) <= STEP_MS else event.at_ms
+            at_ms = min(max(told_ms, self.window.from_ms), max(now_ms, self.window.from_ms))
             match event:
                 case Seen():
                     direction = event.direction
@@ -194,6 +199,8 @@ class GateKeeper:
             # power fails here: the next start seals them
             self._journal_id = journal_id
             self._waiting.clear()
+        if unfollowed is not None:
+            raise unfollowed
 
     def step(self) -> None:
         """Seal when it is time."""
@@ -224,6 +231,16 @@ class GateKeeper:
             level = logging.DEBUG if self._in_trouble else logging.ERROR
             log.log(level, "what the camera saw waits in memory: %s", wrong)
         self._in_trouble = wrong is not None
+
+    def _try_to_follow(self, step: Step) -> SpoolError | None:
+        """Why the step could not be signed, if it could not."""
+        try:
+            self._follow_the_clock(step)
+        except SpoolDamagedError:
+            raise
+        except SpoolError as wrong:
+            return wrong
+        return None
 
     def _follow_the_clock(self, step: Step) -> None:
         """The wall clock was set: this window ends in the old time, the next begins in the new."""

@@ -197,6 +197,36 @@ def test_a_clock_that_is_set_claims_no_sight_that_there_was_not(dock: Dock, by_m
     agree(dock.box.statements())
 
 
+@pytest.mark.skipif(no_tmpfs_disk() is not None, reason=str(no_tmpfs_disk()))
+@pytest.mark.parametrize("by_ms", [TWO_HOURS_MS, -TWO_HOURS_MS])
+def test_a_clock_that_is_set_while_the_disk_is_full_costs_no_crossing(tmp_path: Path, by_ms: int) -> None:
+    with tmpfs_disk(tmp_path, size_mb=8) as disk:
+        dock = Dock(BoxUnderTest(directory=disk.path, settings={}))
+        dock.start()
+        dock.see(Sight.CLEAR)
+        dock.watch(20)
+        disk.fill()
+        dock.box.clock.set(by_ms)
+        for _ in range(20):
+            dock.box.clock.sleep(1_000)
+            dock.track += 1
+            with suppress(SpoolError):
+                dock.take([dock.crossing()])
+            disk.fill()
+        disk.free()
+        dock.watch(20)
+        dock.keeper.seal(clean=True)
+        windows = dock.windows()
+        agree(dock.box.statements())
+        dock.die()
+    assert tracks(windows) == list(range(1, 21))
+    assert sight_ms(windows)[Sight.CLEAR] <= 60_010
+    times = [crossing.at_ms for window in windows for crossing in window.crossings]
+    assert max(times) - min(times) <= 20_000, (
+        "all in the old time: nothing had said that there is a new one"
+    )
+
+
 def test_a_stop_as_told_leaves_a_gap_that_says_off(dock: Dock) -> None:
     dock.see(Sight.CLEAR)
     dock.watch(3)
