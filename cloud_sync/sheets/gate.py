@@ -126,4 +126,5 @@ def _lines(asked: Asked, crossings: Sequence[Crossing]) -> tuple[CrossingLine, .
 
 
 def _blind_said(voice: Voice, blind_ms: int) -> str | None:
-    return voice("blind_for", length=voice.length(blind_ms)) if blind_ms else None
+    """Up to the next whole second: no blindness is none."""
+    return voice("blind_for", length=voice.length(-(-blind_ms // 1000) * 1000)) if blind_ms else None
