@@ -5,8 +5,9 @@ with bench_line() as line:
     line.load("works")       # what the machine behind unit 1 does: off, idles, works
 """
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from edge_agent.config.points import Function
@@ -45,3 +46,22 @@ def _words(profile: str, function: Function, *, amps: float) -> dict[int, int]:
     phases = tuple(Phase(volts=volts, amps=amps, power_factor=0.86) for volts in (229.6, 231.0, 230.2))
     memory = memory_of(load_profile(known_profiles(None)[profile]), Load(phases=phases, energy_wh=1_234_560.0))
     return words_of(memory, function)
+
+
+def main() -> None:
+    """For practice: the line until its input ends; `off`, `idles` or `works` on a line of its own loads the machine."""
+    with bench_line() as line:
+        print(
+            f"{line.device} is the line. Unit 1 works: type off, idles or works to change that; Ctrl-C ends.",
+            flush=True,
+        )
+        with suppress(KeyboardInterrupt):
+            for typed in sys.stdin:
+                what = typed.strip()
+                if what in AMPS:
+                    line.load(what)
+                print(f"unit 1: {what}" if what in AMPS else f"one of {', '.join(AMPS)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
