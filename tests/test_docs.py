@@ -30,5 +30,5 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_script_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for name in set(re.findall(r"\b(?:bench|scripts|demo)/[a-z_/]+(?:\.py)?", text)):
+    for name in set(re.findall(r"\b(?:bench|scripts|demo)/[a-z_/-]+(?:\.py)?", text)):
         assert (ROOT / name).exists(), name
