@@ -222,9 +222,7 @@ def test_a_clock_that_is_set_while_the_disk_is_full_costs_no_crossing(tmp_path: 
     assert tracks(windows) == list(range(1, 21))
     assert sight_ms(windows)[Sight.CLEAR] <= 60_010
     times = [crossing.at_ms for window in windows for crossing in window.crossings]
-    assert max(times) - min(times) <= 20_000, (
-        "all in the old time: nothing had said that there is a new one"
-    )
+    assert max(times) - min(times) <= 20_000, "all in the old time: nothing had said that there is a new one"
 
 
 def test_a_stop_as_told_leaves_a_gap_that_says_off(dock: Dock) -> None:
