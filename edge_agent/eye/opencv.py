@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -112,18 +113,18 @@ class _Shape:
     fps: float
 
 
-class _Source:
+class _Source(ABC):
     """What all sources share."""
 
     def __init__(self, shape: _Shape) -> None:
         self.width, self.height, self.fps = shape.width, shape.height, shape.fps
         self.dropped = 0
 
-    def read(self, *, wait_ms: int = READ_TIMEOUT_MS) -> Frame | Lost | None:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, *, wait_ms: int = READ_TIMEOUT_MS) -> Frame | Lost | None: ...
 
-    def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self) -> None: ...
 
     def frames(self) -> Iterator[Frame | Lost]:
         while True:
