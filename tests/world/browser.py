@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+STARTS = 3
 
 
 class Browser:
@@ -120,7 +121,27 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A fresh browser with an empty profile; it is gone afterwards."""
+    """A fresh browser with an empty profile; it is gone afterwards.
+
+    Chromium on a crowded machine now and then ends while it starts; that says nothing of a page, so it is started
+    again, `STARTS` times at most. Once it is there its end is a failure.
+    """
+    with ExitStack() as started:
+        for start in range(1, STARTS + 1):
+            wires = started.enter_context(_process())
+            try:
+                tab = Browser(*wires)
+                break
+            except (RuntimeError, BrokenPipeError):
+                started.close()
+                if start == STARTS:
+                    raise
+        yield tab
+
+
+@contextmanager
+def _process() -> Iterator[tuple[int, int]]:
+    """The pipe of a Chromium of its own, in and out."""
     assert CHROMIUM is not None
     to_browser, our_in = os.pipe()
     our_out, from_browser = os.pipe()
@@ -142,7 +163,7 @@ def browser() -> Iterator[Browser]:
     os.close(to_browser)
     os.close(from_browser)
     try:
-        yield Browser(our_in, our_out)
+        yield our_in, our_out
     finally:
         os.close(our_in)
         with suppress(subprocess.TimeoutExpired):
