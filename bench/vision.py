@@ -23,7 +23,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "models" / "synth")]
 
 from edge_agent.eye.counting import Lost, SightChange, count  # noqa: E402
 from edge_agent.eye.gate import Crossing, Gate, GateLine  # noqa: E402
-from edge_agent.eye.opencv import Foreground, SceneTest, open_source  # noqa: E402
+from edge_agent.eye.opencv.foreground import Foreground  # noqa: E402
+from edge_agent.eye.opencv.sight import SceneTest  # noqa: E402
+from edge_agent.eye.opencv.sources import open_source  # noqa: E402
 
 CLIPS = ROOT.parent / "shared" / "clips"
 

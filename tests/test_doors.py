@@ -14,6 +14,8 @@ WIDE = {
     "edge_agent": {"numpy"},  # arithmetic, not a way to the world
 }
 """Libraries that a package is written in rather than reaches the world by."""
+FOLDERS = {"cv2": "edge_agent/eye/opencv/"}
+"""A door that is a folder: no file outside it imports the library."""
 
 
 def imports_of(package: str) -> dict[str, set[str]]:
@@ -29,7 +31,8 @@ def imports_of(package: str) -> dict[str, set[str]]:
                 top = name.split(".")[0]
                 if top not in sys.stdlib_module_names and top not in OURS:
                     part = ".".join(name.split(".")[:2]) if top == "cryptography" else top
-                    found[part].add(str(file.relative_to(ROOT)))
+                    place = str(file.relative_to(ROOT))
+                    found[part].add(FOLDERS[part] if place.startswith(FOLDERS.get(part, place + "/")) else place)
     return found
 
 

@@ -48,7 +48,9 @@ def _numbers(how_many: int) -> Any:  # noqa: ANN401  what argparse takes as a ty
 
 
 def _run(args: argparse.Namespace) -> Exit:
-    from edge_agent.eye.opencv import Foreground, SceneTest, open_source
+    from edge_agent.eye.opencv.foreground import Foreground
+    from edge_agent.eye.opencv.sight import SceneTest
+    from edge_agent.eye.opencv.sources import open_source
 
     (x0, y0, x1, y1), (in_x, in_y) = args.gate, args.inward
     try:

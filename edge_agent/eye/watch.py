@@ -12,7 +12,9 @@ from edge_agent.config.load import Camera, Pace
 from edge_agent.eye.counting import Counter, Frame, Lost, SightChange
 from edge_agent.eye.gate import Crossing as Seen
 from edge_agent.eye.gate import Gate, GateLine
-from edge_agent.eye.opencv import Foreground, FrameSource, SceneTest, open_source
+from edge_agent.eye.opencv.foreground import Foreground
+from edge_agent.eye.opencv.sight import SceneTest
+from edge_agent.eye.opencv.sources import FrameSource, open_source
 from edge_agent.keeping.gate_keeper import GateKeeper
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import SpoolDamagedError, SpoolError

@@ -15,7 +15,9 @@ import pytest
 
 from edge_agent.eye.counting import Counter, Frame, Lost, SightChange, count
 from edge_agent.eye.gate import Crossing, Gate, GateLine
-from edge_agent.eye.opencv import Foreground, SceneTest, open_source
+from edge_agent.eye.opencv.foreground import Foreground
+from edge_agent.eye.opencv.sight import SceneTest
+from edge_agent.eye.opencv.sources import open_source
 from edge_agent.eye.track import Box
 from evidence.bodies import Sight
 

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from edge_agent.clock import SystemClock
-from edge_agent.eye import opencv as eye
 from edge_agent.eye.counting import Frame, Lost
-from edge_agent.eye.opencv import Foreground, SceneTest, open_source
+from edge_agent.eye.opencv import sources
+from edge_agent.eye.opencv.foreground import Foreground
+from edge_agent.eye.opencv.sight import SceneTest
+from edge_agent.eye.opencv.sources import open_source
 from evidence.bodies import Sight
 
 if TYPE_CHECKING:
@@ -142,7 +144,7 @@ def test_a_camera_that_is_not_there_is_lost_and_its_password_is_not_told() -> No
 
 
 def test_a_camera_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eye, "OPEN_TIMEOUT_MS", 700)
+    monkeypatch.setattr(sources, "OPEN_TIMEOUT_MS", 700)
     clock = SystemClock()
     with socket.create_server(("127.0.0.1", 0)) as server:
         begun_ms = clock.steady_ms()
