@@ -1,7 +1,7 @@
 """The one door to OpenCV: nothing outside this folder imports cv2.
 
 `sources.py` pictures come in from files, cameras and the network; `foreground.py` whatever is not background;
-`sight.py` whether a picture still shows the scene; `pictures.py` what they share.
+`sight.py` whether a picture still shows the scene; `slit.py` a gate's line over time; `pictures.py` what they share.
 """
 
 import os
