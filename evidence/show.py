@@ -5,17 +5,24 @@ from functools import singledispatch
 from typing import Any
 
 from evidence.bodies import (
+    Acceptance,
+    Body,
     Boot,
     ClockStep,
     Commissioning,
     Configuration,
+    Crossing,
     Crossings,
     Direction,
     Events,
     Gap,
     Heartbeat,
+    Look,
+    Picture,
     Readings,
     Shutdown,
+    Stock,
+    Verdict,
 )
 from evidence.errors import MalformedError
 from evidence.judging.judge import RunState
@@ -30,6 +37,13 @@ STATE_WORDS = {
     RunState.IDLE: "IDLE 空转",
     RunState.STOPPED: "STOPPED 停工",
     RunState.UNKNOWN: "UNKNOWN 无数据",
+}
+
+VERDICT_WORDS = {
+    Verdict.COUNTED: "COUNTED 已清点",
+    Verdict.OCCLUDED: "OCCLUDED 被遮挡",
+    Verdict.DISAGREED: "DISAGREED 画面不一致",
+    Verdict.BLIND: "BLIND 看不见",
 }
 
 Line = tuple[str, str]
@@ -69,8 +83,18 @@ def statement_json(statement: Statement) -> dict[str, Any]:
         "kind": to_json(statement.body.kind),
         "moment": to_json(statement.moment),
         "signed_by": statement.key.fingerprint,
-        "body": to_json(statement.body),
+        "body": body_json(statement.body),
     }
+
+
+def body_json(body: Body) -> Any:  # noqa: ANN401 - JSON has many types
+    """What a body says, for a program; crossings say their sources only where they are said."""
+    told = to_json(body)
+    if isinstance(body, Crossings) and not body.says_sources:
+        del told["other_sources"]
+        for crossing in told["crossings"]:
+            del crossing["sources"], crossing["uncertain"]
+    return told
 
 
 def receipt_text(receipt: Receipt) -> str:
@@ -134,11 +158,66 @@ def _(body: Crossings) -> Iterable[Line]:
     for crossing in body.crossings:
         way = "in" if crossing.direction is Direction.IN else "out"
         sure = f"{crossing.confidence_permille / 10:.1f} %"
-        yield way, f"{clock_time(crossing.at_ms)}  {crossing.label}  {sure}  track {crossing.track}"
+        seen = f"  seen by {seen_by(body, crossing)}" if crossing.sources else ""
+        more = f"  {crossing.uncertain} more uncertain" if crossing.uncertain else ""
+        yield way, f"{clock_time(crossing.at_ms)}  {crossing.label}  {sure}  track {crossing.track}{seen}{more}"
     for at_ms, sight in body.sight:
         yield "sight", f"{clock_time(at_ms)}  {sight.name}"
     yield "frames", f"{body.frames_seen} seen, {body.frames_dropped} dropped"
     yield "detector", f"{body.detector} {short(body.detector_sha256)}"
+    yield from (("beside it", f"{name} {short(digest)}") for name, digest in body.other_sources)
+
+
+def seen_by(body: Crossings, crossing: Crossing) -> str:
+    """The names of what saw a crossing."""
+    names = [body.detector, *(name for name, _ in body.other_sources)]
+    return ", ".join(name for bit, name in enumerate(names) if crossing.sources >> bit & 1)
+
+
+@body_lines.register
+def _(body: Stock) -> Iterable[Line]:
+    yield "window", _window(body.from_ms, body.to_ms)
+    for look in body.looks:
+        yield "look", f"{clock_time(look.at_ms)}  {VERDICT_WORDS[look.verdict]}  {count_text(look)}"
+    counted = "never" if body.counted_at_ms is None else when(body.counted_at_ms)
+    yield "last counted", counted
+    yield "frames", f"{body.frames_seen} seen, {body.frames_dropped} dropped"
+    yield "detector", f"{body.detector} {short(body.detector_sha256)}"
+    for item in body.items:
+        place = f"{item.x0},{item.y0} to {item.x1},{item.y1}"
+        yield "item", f"{place}  {item.label}  {item.score_permille / 10:.1f} %"
+    if body.declared is not None:
+        yield "declared", f"{body.declared[0]} deep, {body.declared[1]} rows: the installer's word, not counted"
+
+
+def count_text(look: Look) -> str:
+    """48 ±2 visible front items; of a look that did not count, what was counted last."""
+    if look.count is None:
+        return "never counted"
+    sure = f" ±{look.uncertain}" if look.uncertain else ""
+    return f"{'' if look.verdict is Verdict.COUNTED else 'last '}{look.count}{sure} visible front items"
+
+
+@body_lines.register
+def _(body: Picture) -> Iterable[Line]:
+    yield "shows", f"{body.what.name}, {_window(body.from_ms, body.to_ms)}"
+    yield "picture", f"{body.media_type}, {body.width} x {body.height}, {body.length:,} bytes"
+    yield "sha256", body.sha256.hex()
+    yield "bytes", "in this statement: it left the box" if body.data else "not here: it stayed on the box"
+    for mark in body.marks:
+        way = "" if mark.direction is None else f"  {mark.direction.name.lower()}"
+        yield "mark", f"{clock_time(mark.at_ms)}  at {mark.x},{mark.y}{way}"
+
+
+@body_lines.register
+def _(body: Acceptance) -> Iterable[Line]:
+    yield "tested", when(body.at_ms)
+    yield "counted", f"{body.by_person} by a person, {body.by_machine} by the machine, in {body.frames} frames"
+    yield "exact", f"{body.exact} of {body.frames} frames"
+    yield "error", f"{body.error_permille / 10:.1f} %, at most {body.limit_permille / 10:.1f} % are allowed"
+    yield "passed", "yes" if body.passed else "NO"
+    yield "detector", f"{body.detector} {short(body.detector_sha256)}"
+    yield "pictures", short(body.pictures_sha256)
 
 
 @body_lines.register

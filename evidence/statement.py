@@ -12,7 +12,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from evidence import cbor, cose
-from evidence.bodies import MS_LIMIT, NAME, Body, Commissioning, Configuration, Kind, body_from_value, check_stream
+from evidence.bodies import (
+    MS_LIMIT,
+    NAME,
+    Body,
+    Commissioning,
+    Configuration,
+    Kind,
+    body_from_value,
+    check_place,
+    check_stream,
+)
 from evidence.errors import MalformedError
 from evidence.pen import Pen
 
@@ -213,7 +223,9 @@ def _checked(payload: Any) -> tuple[str, str, int, bytes, Moment, bytes, Body]: 
         raise MalformedError("no configuration hash: only a box's commissioning may come before its configuration")
     if isinstance(typed, Configuration) and sha256(typed.encoded).digest() != config:
         raise MalformedError("the configuration hash is not that of the settings")
-    return check_box(box), check_stream(stream), n, prev, moment, config, typed
+    stream = check_stream(stream)
+    check_place(typed.kind, stream)
+    return check_box(box), stream, n, prev, moment, config, typed
 
 
 _CLOCKS: Final = {int(quality): quality for quality in ClockQuality}

@@ -27,6 +27,20 @@ HEADS_LIMIT: Final = 1024
 SETTINGS_LIMIT: Final = 32 * 1024
 """Bytes of encoded settings."""
 MS_LIMIT: Final = 1 << 53
+SOURCES_LIMIT: Final = 15
+"""What else may look at a gate, beside its detector."""
+LOOKS_LIMIT: Final = 4096
+"""Looks at a zone in one STOCK statement."""
+ITEMS_LIMIT: Final = 2048
+"""Items of one count that are named with their places."""
+DECLARED_LIMIT: Final = 10_000
+"""Items behind or above one another that an installer may declare, and one more."""
+SIDE_LIMIT: Final = 65_536
+"""Pixels of a picture's side, and one more."""
+PICTURE_LIMIT: Final = 192 * 1024
+"""Bytes of a picture that a statement holds: with all its marks it stays below STATEMENT_LIMIT."""
+MARKS_LIMIT: Final = 4096
+"""Marks in one picture."""
 
 
 def check_stream(stream: object) -> str:

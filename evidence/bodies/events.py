@@ -38,6 +38,10 @@ class EventKind(IntEnum):
     """What a device had to say was lost, or may have been, before it was fetched."""
     STATE = 12
     """A state came and went between two askings."""
+    CAMERA = 13
+    """A camera cannot see as it should; the subject says how: covered, moved, defocused, dark, frozen …"""
+    DISCLOSURE = 14
+    """A picture left the box; the subject is its SHA-256 in hexadecimal."""
 
 
 class Phase(IntEnum):

@@ -9,6 +9,8 @@ class Kind(IntEnum):
     READINGS = 1
     CROSSINGS = 2
     EVENTS = 3
+    STOCK = 4
+    PICTURE = 5
     GAP = 8
     CONFIGURATION = 16
     COMMISSIONING = 17
@@ -16,3 +18,4 @@ class Kind(IntEnum):
     SHUTDOWN = 19
     HEARTBEAT = 20
     CLOCK_STEP = 21
+    ACCEPTANCE = 22

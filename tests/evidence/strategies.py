@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from enum import IntEnum
+from hashlib import sha256
 from typing import Any
 
 from hypothesis import strategies as st
 
 from evidence.bodies import (
     MS_LIMIT,
+    SIDE_LIMIT,
+    Acceptance,
     Aggregate,
     Body,
     Boot,
@@ -25,11 +28,18 @@ from evidence.bodies import (
     Gap,
     GapReason,
     Heartbeat,
+    Item,
     Keep,
+    Look,
+    Mark,
     Phase,
+    Picture,
+    PictureKind,
     Readings,
     Shutdown,
     Sight,
+    Stock,
+    Verdict,
 )
 from evidence.chain import Segment
 from evidence.judging.judge import RunState
@@ -120,6 +130,7 @@ def readings(draw: st.DrawFn) -> Readings:
 @st.composite
 def crossings(draw: st.DrawFn) -> Crossings:
     from_ms, to_ms = draw(windows)
+    others = draw(st.lists(st.tuples(texts, st.one_of(st.just(b""), hashes)), max_size=15))
     crossing = st.builds(
         Crossing,
         at_ms=st.integers(from_ms, max(from_ms, to_ms - 1)),
@@ -127,6 +138,8 @@ def crossings(draw: st.DrawFn) -> Crossings:
         label=texts,
         confidence_permille=st.integers(0, 1000),
         track=ms,
+        sources=st.integers(0, (1 << (1 + len(others))) - 1),
+        uncertain=st.one_of(st.just(0), ms),
     )
     return Crossings(
         from_ms=from_ms,
@@ -139,6 +152,94 @@ def crossings(draw: st.DrawFn) -> Crossings:
         frames_dropped=draw(ms),
         detector=draw(texts),
         detector_sha256=draw(st.one_of(st.just(b""), hashes)),
+        other_sources=others,
+    )
+
+
+@st.composite
+def stocks(draw: st.DrawFn) -> Stock:
+    from_ms, to_ms = draw(windows)
+    count: int | None = None
+    looks: list[Look] = []
+    for at_ms, verdict in draw(marks((from_ms, to_ms), Verdict, least=1)):
+        if verdict is Verdict.COUNTED or (not looks and draw(st.booleans())):
+            count = draw(ms)
+        looks.append(Look(at_ms=at_ms, verdict=verdict, count=count, uncertain=draw(small)))
+    counted = [look.at_ms for look in looks if look.verdict is Verdict.COUNTED]
+    least = max(counted, default=0)
+    return Stock(
+        from_ms=from_ms,
+        to_ms=to_ms,
+        looks=looks,
+        counted_at_ms=None if count is None else draw(st.integers(least, MS_LIMIT - 1)),
+        frames_seen=draw(ms),
+        frames_dropped=draw(ms),
+        detector=draw(texts),
+        detector_sha256=draw(st.one_of(st.just(b""), hashes)),
+        items=draw(st.lists(items(), max_size=4)),
+        declared=draw(st.one_of(st.none(), st.tuples(st.integers(1, 9999), st.integers(1, 9999)))),
+    )
+
+
+@st.composite
+def items(draw: st.DrawFn) -> Item:
+    x0, y0 = draw(st.integers(0, SIDE_LIMIT - 2)), draw(st.integers(0, SIDE_LIMIT - 2))
+    x1, y1 = draw(st.integers(x0 + 1, SIDE_LIMIT - 1)), draw(st.integers(y0 + 1, SIDE_LIMIT - 1))
+    return Item(x0, y0, x1, y1, draw(st.integers(0, 1000)), draw(texts))
+
+
+FIRST_BYTES = {
+    "image/webp": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "image/jpeg": b"\xff\xd8\xff\xe0",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+}
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> Picture:
+    from_ms, to_ms = draw(windows)
+    width, height = draw(st.integers(1, SIDE_LIMIT - 1)), draw(st.integers(1, SIDE_LIMIT - 1))
+    media_type = draw(st.sampled_from(sorted(FIRST_BYTES)))
+    data = FIRST_BYTES[media_type] + draw(st.binary(max_size=60)) if draw(st.booleans()) else b""
+    mark = st.builds(
+        Mark,
+        st.integers(from_ms, max(from_ms, to_ms - 1)),
+        st.integers(0, width - 1),
+        st.integers(0, height - 1),
+        st.one_of(st.none(), st.sampled_from(Direction)),
+    )
+    return Picture(
+        from_ms=from_ms,
+        to_ms=to_ms,
+        what=draw(st.sampled_from(PictureKind)),
+        media_type=media_type,
+        width=width,
+        height=height,
+        sha256=sha256(data).digest() if data else draw(hashes),
+        length=len(data) or draw(st.integers(1, MS_LIMIT - 1)),
+        data=data,
+        marks=draw(st.lists(mark, max_size=5)),
+    )
+
+
+@st.composite
+def acceptances(draw: st.DrawFn) -> Acceptance:
+    frames, by_person, by_machine = draw(st.integers(1, 1 << 20)), draw(st.integers(1, 1 << 20)), draw(small)
+    apart = abs(by_person - by_machine)
+    least = -(-1000 * apart // by_person)
+    error, limit = draw(st.integers(least, least + 1000)), draw(small)
+    return Acceptance(
+        at_ms=draw(ms),
+        frames=frames,
+        by_person=by_person,
+        by_machine=by_machine,
+        exact=draw(st.integers(0, frames - 1 if apart else frames)),
+        error_permille=error,
+        limit_permille=limit,
+        passed=error <= limit and draw(st.booleans()),
+        detector=draw(texts),
+        detector_sha256=draw(st.one_of(st.just(b""), hashes)),
+        pictures_sha256=draw(hashes),
     )
 
 
@@ -187,6 +288,9 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     readings(),
     crossings(),
     events,
+    stocks(),
+    pictures(),
+    acceptances(),
     gaps,
     configurations,
     commissionings,
@@ -195,6 +299,18 @@ bodies: st.SearchStrategy[Body] = st.one_of(
     heartbeats,
     st.builds(ClockStep, before_ms=ms, after_ms=ms),
 )
+
+
+def streams_for(body: Body) -> st.SearchStrategy[str]:
+    """Streams in which such a body may stand."""
+    match body:
+        case Stock():
+            return streams.filter(lambda stream: stream.startswith("zone/"))
+        case Picture() | Acceptance():
+            return streams.filter(lambda stream: stream.startswith(("zone/", "gate/")))
+    return streams
+
+
 moments = st.builds(
     Moment,
     boot=st.binary(min_size=16, max_size=16),
