@@ -39,6 +39,8 @@ SIDE_LIMIT: Final = 65_536
 """Pixels of a picture's side, and one more."""
 PICTURE_LIMIT: Final = 192 * 1024
 """Bytes of a picture that a statement holds: with all its marks it stays below STATEMENT_LIMIT."""
+PICTURE_MS_LIMIT: Final = 1 << 32
+"""Milliseconds that one picture shows."""
 MARKS_LIMIT: Final = 4096
 """Marks in one picture."""
 

@@ -9,6 +9,7 @@ from evidence.bodies.checks import (
     MARKS_LIMIT,
     MS_LIMIT,
     PICTURE_LIMIT,
+    PICTURE_MS_LIMIT,
     SIDE_LIMIT,
     array,
     between,
@@ -83,6 +84,7 @@ class Picture:
         """Checks everything; raises MalformedError."""
         keys(value, 10)
         from_ms, to_ms = window(value[0], value[1])
+        between(to_ms - from_ms, 0, PICTURE_MS_LIMIT, "a picture's time")
         width, height = between(value[4], 1, SIDE_LIMIT, "width"), between(value[5], 1, SIDE_LIMIT, "height")
         picture = cls(
             from_ms=from_ms,
