@@ -4,20 +4,17 @@ A camera that cannot see is BLIND in the chain, never a zero count; one that is 
 """
 
 import logging
-from collections.abc import Iterable
 from threading import Event
 from typing import Any, Final
 
 from edge_agent.config.load import Camera, Pace
 from edge_agent.eye.counting import Counter, Frame, Lost, SightChange
-from edge_agent.eye.gate import Crossing as Seen
 from edge_agent.eye.gate import Gate, GateLine
 from edge_agent.eye.opencv.foreground import Foreground
 from edge_agent.eye.opencv.sight import SceneTest
 from edge_agent.eye.opencv.sources import FrameSource, open_source
 from edge_agent.keeping.gate_keeper import GateKeeper
 from edge_agent.keeping.signer import Signer
-from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
 from evidence.bodies import Sight
 
 PICTURE_WAIT_MS: Final = 500
@@ -61,10 +58,10 @@ def watch(camera: Camera, signer: Signer, settings: dict[str, Any], *, seal_ever
                 if _look(source, counter, keeper, stop):
                     log.info("the recording was read to its end stream=%s", camera.stream)
                     ended = SightChange(at_ms=signer.clock.utc_ms(), sight=Sight.BLIND, why="recording ended")
-                    _keep(keeper, [ended])
+                    keeper.keep([ended])
                     _until(stop, keeper)
                     break
-        _keep(keeper, counter.see(Lost(why="no camera", at_ms=signer.clock.utc_ms())))
+        keeper.keep(counter.see(Lost(why="no camera", at_ms=signer.clock.utc_ms())))
         stop.wait(retry_s)
         retry_s = min(2 * retry_s, LONGEST_RETRY_S)
     signer.ready()  # one that was lost is sought once more
@@ -77,10 +74,10 @@ def _look(source: FrameSource, counter: Counter, keeper: GateKeeper, stop: Event
     while not stop.is_set():
         what = source.read(wait_ms=PICTURE_WAIT_MS)
         if isinstance(what, Frame):
-            _keep(keeper, counter.see(what), seen=1, dropped=source.dropped - dropped)
+            keeper.keep(counter.see(what), seen=1, dropped=source.dropped - dropped)
             dropped = source.dropped
         else:
-            _keep(keeper, () if what is None else counter.see(what))
+            keeper.keep(() if what is None else counter.see(what))
         if isinstance(what, Lost):
             return what.ended
     return False
@@ -88,17 +85,4 @@ def _look(source: FrameSource, counter: Counter, keeper: GateKeeper, stop: Event
 
 def _until(stop: Event, keeper: GateKeeper) -> None:
     while not stop.wait(1.0):
-        _keep(keeper, ())
-
-
-def _keep(keeper: GateKeeper, events: Iterable[Seen | SightChange], *, seen: int = 0, dropped: int = 0) -> None:
-    """A full disk costs nothing that fits in memory: the window waits, and is tried again."""
-    try:
-        keeper.take(events, seen=seen, dropped=dropped)
-        keeper.step()
-    except SpoolDamagedError:
-        raise
-    except SpoolError as wrong:
-        keeper.note(wrong)
-    else:
-        keeper.note(None)
+        keeper.keep(())
