@@ -137,7 +137,10 @@ def _looks(value: object, from_ms: int, to_ms: int) -> list[Look]:
 
 
 def _check_counts(looks: list[Look], counted_at_ms: int | None) -> None:
-    """A count stands where one was made and goes on from there; where none ever was, there is none, and no zero."""
+    """A count stands where one was made and goes on from there; where none ever was, there is none, and no zero.
+
+    The first look says how the window found it, so it may have been counted before.
+    """
     if counted_at_ms is None and any(look.count is not None for look in looks):
         raise MalformedError("a count, and it was never counted")
     before: Look | None = None
@@ -145,7 +148,7 @@ def _check_counts(looks: list[Look], counted_at_ms: int | None) -> None:
         if look.verdict is Verdict.COUNTED:
             if look.count is None:
                 raise MalformedError("counted, and no count")
-            if counted_at_ms is not None and counted_at_ms < look.at_ms:
+            if before is not None and counted_at_ms is not None and counted_at_ms < look.at_ms:
                 raise MalformedError("counted after it was last counted")
         elif before is not None and look.count != before.count:
             raise MalformedError("another count where nothing was counted")
