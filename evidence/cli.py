@@ -116,6 +116,31 @@ def _show(chosen: argparse.Namespace) -> Exit:
     return code
 
 
+# picture
+
+
+def _picture(chosen: argparse.Namespace) -> Exit:
+    from evidence import pictures
+    from evidence.shelf import Shelf
+
+    shelf, stream = Shelf(chosen.path, _trust(chosen)), chosen.stream
+    if chosen.file is None and chosen.which is None:
+        if chosen.output is not None:
+            raise pictures.PictureError("which picture? name its n or its hash before --out")
+        found = list(pictures.pictures(shelf, stream=stream))
+        print(json.dumps([one.as_json() for one in found]) if chosen.json else pictures.listed(found))
+        return Exit.OK
+    if chosen.file is not None:
+        shown = pictures.find_file(shelf, chosen.file, stream=stream)
+    else:
+        shown = pictures.find(shelf, chosen.which, stream=stream)
+    if chosen.output is not None:
+        pictures.save(shown, chosen.output)
+    written = {} if chosen.output is None else {"file": str(chosen.output)}
+    print(json.dumps(shown.as_json() | written) if chosen.json else shown.as_text())
+    return Exit.OK
+
+
 # pull
 
 
@@ -204,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_verify(commands)
     _add_show(commands)
+    _add_picture(commands)
     _add_pull(commands)
     _add_keygen(commands)
     _add_fingerprint(commands)
@@ -281,6 +307,26 @@ one document, print it whole. Only what is well signed is shown; the rest is nam
     what = command.add_mutually_exclusive_group()
     what.add_argument("--receipts", dest="what", action="store_const", const="receipts", help="receipts, printed whole")
     what.add_argument("--rosters", dest="what", action="store_const", const="rosters", help="rosters, printed whole")
+
+
+def _add_picture(commands: Any) -> None:  # noqa: ANN401
+    command = _command(
+        commands,
+        "picture",
+        "take a picture out, to count an hour by eye",
+        """List the pictures that a bundle or a pulled copy holds; with N or SHA256, tell of that one, and write it to a
+file with --out. A picture that stayed on the box is here by its hash alone: with --is FILE, a file that somebody handed
+over is looked up by its hash. Exit code 1: no such picture, or not its bytes.""",
+        _picture,
+    )
+    command.add_argument("path", type=Path, metavar="FILE|DIR", help="a bundle, a pulled copy, or one signed document")
+    command.add_argument(
+        "which", nargs="?", metavar="N|SHA256", help="its statement's n, or at least 8 digits of its hash"
+    )
+    _add_trust(command)
+    command.add_argument("--stream", metavar="S", help="only this stream, such as gate/door")
+    command.add_argument("--is", dest="file", type=Path, metavar="FILE", help="the picture that this file is")
+    command.add_argument("-o", "--out", dest="output", type=Path, metavar="FILE", help="never overwritten")
 
 
 def _add_pull(commands: Any) -> None:  # noqa: ANN401

@@ -11,7 +11,6 @@ from evidence.bodies import (
     ClockStep,
     Commissioning,
     Configuration,
-    Crossing,
     Crossings,
     Direction,
     Events,
@@ -25,6 +24,7 @@ from evidence.bodies import (
     Verdict,
 )
 from evidence.errors import MalformedError
+from evidence.judging.gates import seen_by
 from evidence.judging.judge import RunState
 from evidence.keys import PublicKey
 from evidence.receipt import Receipt
@@ -158,7 +158,7 @@ def _(body: Crossings) -> Iterable[Line]:
     for crossing in body.crossings:
         way = "in" if crossing.direction is Direction.IN else "out"
         sure = f"{crossing.confidence_permille / 10:.1f} %"
-        seen = f"  seen by {seen_by(body, crossing)}" if crossing.sources else ""
+        seen = f"  seen by {', '.join(seen_by(body, crossing))}" if crossing.sources else ""
         more = f"  {crossing.uncertain} more uncertain" if crossing.uncertain else ""
         yield way, f"{clock_time(crossing.at_ms)}  {crossing.label}  {sure}  track {crossing.track}{seen}{more}"
     for at_ms, sight in body.sight:
@@ -166,12 +166,6 @@ def _(body: Crossings) -> Iterable[Line]:
     yield "frames", f"{body.frames_seen} seen, {body.frames_dropped} dropped"
     yield "detector", f"{body.detector} {short(body.detector_sha256)}"
     yield from (("beside it", f"{name} {short(digest)}") for name, digest in body.other_sources)
-
-
-def seen_by(body: Crossings, crossing: Crossing) -> str:
-    """The names of what saw a crossing."""
-    names = [body.detector, *(name for name, _ in body.other_sources)]
-    return ", ".join(name for bit, name in enumerate(names) if crossing.sources >> bit & 1)
 
 
 @body_lines.register

@@ -11,10 +11,11 @@ from evidence.judging.cycles import Cycles
 from evidence.judging.energy import Energy
 from evidence.judging.events_again import EventsJudged
 from evidence.judging.hours import Hours, HoursBetween
-from evidence.judging.recompute import Counted, Recomputed
+from evidence.judging.recompute import Recomputed
 from evidence.say import aligned, count, day, hours, kwh, lasting, short, to_json, when
 from evidence.source import ASIDE_FILE
 from evidence.statement import ClockQuality
+from evidence.tell_eyes import eye_lines
 
 NAMED_IN_TEXT = 5
 """Of each kind of trouble, the text names so many; --json has more."""
@@ -200,8 +201,7 @@ def _sums(sums: Recomputed) -> Iterator[tuple[str, str]]:
         yield "  energy", _energy(energy)
     yield from (("  cycles", _cycles(cycles)) for cycles in sums.cycles)
     yield from _events(sums.events)
-    if sums.counted is not None:
-        yield "  crossings", _counted(sums.counted)
+    yield from eye_lines(sums)
 
 
 def _hours(worked_out: HoursBetween, sums: Recomputed) -> Iterator[tuple[str, str]]:
@@ -280,13 +280,6 @@ def _of_kind(kind: OfKind) -> str:
 def _told(n: int, one: Event) -> str:
     says = f": {one.says}" if one.says else ""
     return f"n={n} {when(one.at_ms)} {one.event.name} {one.phase.name} {one.subject}{says}"
-
-
-def _counted(counted: Counted) -> str:
-    blind = f", blind for {lasting(counted.blind_ms)}" if counted.blind_ms else ""
-    dropped = f", {counted.frames_dropped:,} of {counted.frames_seen + counted.frames_dropped:,} frames dropped"
-    totals = f"totals {counted.total_in} and {counted.total_out}"
-    return f"{counted.came_in} in, {counted.went_out} out ({totals}){blind}{dropped if counted.frames_dropped else ''}"
 
 
 def _beside(findings: Findings) -> Iterator[tuple[str, str]]:

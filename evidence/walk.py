@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from evidence.bodies import (
+    Acceptance,
     Boot,
     ClockStep,
     Commissioning,
@@ -17,8 +18,10 @@ from evidence.bodies import (
     Events,
     Gap,
     Heartbeat,
+    Picture,
     Readings,
     Shutdown,
+    Stock,
 )
 from evidence.claims import Claim, Claims, begins_like
 from evidence.findings import Clock, Contradiction, Fork, Hole, StreamFindings
@@ -206,6 +209,9 @@ class Walk:
         if recomputed.counted is not None:
             for n, due_in, said_in, due_out, said_out in recomputed.counted.named:
                 self._contradict(n, f"totals {said_in} in, {said_out} out where {due_in} and {due_out} follow")
+        if recomputed.stocked is not None:
+            for n, what in recomputed.stocked.named:
+                self._contradict(n, what)
 
     # Clocks.
 
@@ -246,9 +252,18 @@ class Walk:
             case Crossings():
                 self._check_window(statement, body.to_ms)
                 self.recount.crossings(n, body, follows=follows)
+            case Stock():
+                self._check_window(statement, body.to_ms)
+                self.recount.stock(n, body, follows=follows)
             case Events():
                 self._check_window(statement, body.to_ms)
                 self.recount.events(n, body, follows=follows)
+            case Picture():
+                self._check_window(statement, body.to_ms)
+                self.recount.picture(n, body, follows=follows)
+            case Acceptance():
+                self._check_window(statement, body.at_ms)
+                self.recount.certificate(n, body, follows=follows)
             case Gap():
                 self.recount.gap(n, body, follows=follows)
             case _:

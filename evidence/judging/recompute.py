@@ -8,18 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from evidence.bodies import Configuration, Crossings, Direction, Events, Gap, Readings, Sight
+from evidence.bodies import Acceptance, Configuration, Crossings, Events, Gap, Picture, Readings, Stock
 from evidence.errors import MalformedError
 from evidence.judging.columns import row_ends
 from evidence.judging.cycles import CycleCounter, Cycles, pulses_of
 from evidence.judging.energy import Counter, Energy, counters_of, power_of
 from evidence.judging.events_again import EventsJudged, RejudgeEvents
+from evidence.judging.gates import Counted, Gate
 from evidence.judging.hours import HoursBetween
 from evidence.judging.judge import Fusion, IntervalMax, Pulses, Rule, RunState, Threshold
 from evidence.judging.minutes import minutes_by_mean
 from evidence.judging.rejudge import Rejudge
 from evidence.judging.stream_judge import Rules
 from evidence.judging.verdict import Interval
+from evidence.judging.zones import Stocked, Zone
+from evidence.pictures_told import Album, Certified, PicturesTold
 
 DAY_MS: Final = 86_400_000
 SHANGHAI_MS: Final = 8 * 3_600_000
@@ -47,25 +50,6 @@ class Rejudged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What went through a gate, counted again from the signed crossings."""
-
-    came_in: int
-    went_out: int
-    mismatches: int
-    """Statements whose signed totals do not follow from the totals before and their own crossings."""
-    named: tuple[tuple[int, int, int, int, int], ...]
-    """(n, total_in expected, signed, total_out expected, signed) of the first of them."""
-    total_in: int
-    total_out: int
-    """The last signed totals."""
-    clear_ms: int
-    blind_ms: int
-    frames_seen: int
-    frames_dropped: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
     """Everything that one stream's facts add up to."""
 
@@ -79,6 +63,12 @@ class Recomputed:
     events: EventsJudged | None
     """None where no event was told, and none was lacking."""
     counted: Counted | None
+    """None where no gate is."""
+    stocked: Stocked | None
+    """None where no zone is."""
+    pictures: PicturesTold | None
+    certificates: Certified | None
+    """None where there is none."""
     windows: int
     rows: int
     asked: int
@@ -125,7 +115,9 @@ class Recount:
     _mean_running_ms: int | None = None
     _counters: dict[str, Counter] = field(default_factory=dict)
     _cycles: dict[str, CycleCounter] = field(default_factory=dict)
-    _gate: "_Gate | None" = None
+    _gate: Gate | None = None
+    _zone: Zone = field(default_factory=Zone)
+    _album: Album = field(default_factory=Album)
     _windows: int = 0
     _rows: int = 0
     _asked: int = 0
@@ -180,15 +172,38 @@ class Recount:
 
     def crossings(self, n: int, body: Crossings, *, follows: bool) -> None:
         """The next window of a gate."""
+        follows = follows and not self._interrupted
+        self._interrupted = False
         self._open(n, body.from_ms, body.to_ms, follows=follows)
         if self._gate is None:
-            self._gate = _Gate()
+            self._gate = Gate()
         self._gate.take(n, body, follows=follows)
         self._to_ms = max(self._to_ms, body.to_ms)
+
+    def stock(self, n: int, body: Stock, *, follows: bool) -> None:
+        """The next window of a zone."""
+        follows = follows and not self._interrupted
+        self._interrupted = False
+        if not follows:
+            self._zone.break_off()
+        self._open(n, body.from_ms, body.to_ms, follows=follows)
+        self._zone.take(n, body, counted_to_ms=self._to_ms)
+        self._to_ms = max(self._to_ms, body.to_ms)
+
+    def picture(self, n: int, body: Picture, *, follows: bool) -> None:
+        """A picture of a gate or zone."""
+        self._interrupted |= not follows
+        self._album.picture(n, body)
+
+    def certificate(self, n: int, body: Acceptance, *, follows: bool) -> None:
+        """A certificate of a gate or zone."""
+        self._interrupted |= not follows
+        self._album.certificate(n, body)
 
     def gap(self, n: int, body: Gap, *, follows: bool = True) -> None:
         """The box says that something was not recorded."""
         self._interrupted |= not follows
+        self._zone.break_off()
         self._gaps += 1
         self._gap_ms += body.to_ms - body.from_ms
         if len(self._gaps_named) < NAMED_LIMIT:
@@ -213,6 +228,9 @@ class Recount:
             cycles=tuple(counter.result() for counter in self._cycles.values()),
             events=self._events.result(),
             counted=self._gate.result() if self._gate else None,
+            stocked=self._zone.result(),
+            pictures=self._album.pictures(),
+            certificates=self._album.certified(),
             windows=self._windows,
             rows=self._rows,
             asked=self._asked,
@@ -284,60 +302,6 @@ class Recount:
         counter = self._cycles.setdefault(by.point, CycleCounter(by))
         counter.by = by
         counter.take(body, ends)
-
-
-@dataclass(slots=True)
-class _Gate:
-    """One gate's totals and sight."""
-
-    came_in: int = 0
-    went_out: int = 0
-    mismatches: int = 0
-    named: list[tuple[int, int, int, int, int]] = field(default_factory=list)
-    totals: tuple[int, int] | None = (0, 0)
-    """The totals that the next statement goes on from; None after missing statements."""
-    signed: tuple[int, int] = (0, 0)
-    sight_ms: list[int] = field(default_factory=lambda: [0, 0])
-    frames_seen: int = 0
-    frames_dropped: int = 0
-
-    def take(self, n: int, body: Crossings, *, follows: bool) -> None:
-        outs = sum(c.direction is Direction.OUT for c in body.crossings)
-        ins = len(body.crossings) - outs
-        self.came_in += ins
-        self.went_out += outs
-        self.signed = (body.total_in, body.total_out)
-        if follows and self.totals is not None:
-            due_in, due_out = self.totals[0] + ins, self.totals[1] + outs
-            if self.signed != (due_in, due_out):
-                self._mismatch(n, body, due_in, due_out)
-        elif ins > body.total_in or outs > body.total_out:
-            self._mismatch(n, body, ins, outs)
-        self.totals = self.signed
-        for i, (at_ms, sight) in enumerate(body.sight):
-            end_ms = body.sight[i + 1][0] if i + 1 < len(body.sight) else body.to_ms
-            self.sight_ms[sight] += end_ms - at_ms
-        self.frames_seen += body.frames_seen
-        self.frames_dropped += body.frames_dropped
-
-    def _mismatch(self, n: int, body: Crossings, due_in: int, due_out: int) -> None:
-        self.mismatches += 1
-        if len(self.named) < NAMED_LIMIT:
-            self.named.append((n, due_in, body.total_in, due_out, body.total_out))
-
-    def result(self) -> Counted:
-        return Counted(
-            came_in=self.came_in,
-            went_out=self.went_out,
-            mismatches=self.mismatches,
-            named=tuple(self.named),
-            total_in=self.signed[0],
-            total_out=self.signed[1],
-            clear_ms=self.sight_ms[Sight.CLEAR],
-            blind_ms=self.sight_ms[Sight.BLIND],
-            frames_seen=self.frames_seen,
-            frames_dropped=self.frames_dropped,
-        )
 
 
 def _hours(from_ms: int, to_ms: int, states: list[int]) -> HoursBetween:
