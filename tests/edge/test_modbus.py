@@ -24,6 +24,8 @@ from tests.world.rs485 import Noise, Rs485, crc16
 from tests.world.serial_server import Manner, SerialServer
 
 PACKAGE = Path(edge_agent.__file__).parent
+LATEST_S = 5
+"""Nothing here is waited for as long."""
 HOLDING = Block(function=Function.HOLDING_REGISTERS, address=10, count=3, points=(0,))
 
 
@@ -55,7 +57,7 @@ def test_a_forged_question_does_not_leave_the_box() -> None:
                 forged = replace(honest, adu=honest.adu[:at] + b"\x06" + honest.adu[at + 1 :])
                 with pytest.raises(ValueError, match="Function"):
                     line.ask(forged)
-        time.sleep(0.1)
+        time.sleep(0.1)  # a question would be there by then
         assert plant[0].ledger == []
         assert wire[1].asked == far[1].asked == 0
 
@@ -150,7 +152,7 @@ TCP_FAULTS = [
 def test_whatever_a_tcp_device_does_wrong_it_is_named_and_the_next_answer_is_right(
     fault: Fault, failure: Failure, exception: int | None
 ) -> None:
-    with Plant() as plant, opened(line_of(tcp(plant[0].port, timeout_ms=120))) as line:
+    with Plant() as plant, opened(line_of(tcp(plant[0].port, timeout_ms=400))) as line:
         plant[0].registers.update({10: 1, 11: 2, 12: 3})
         what = question(tcp(1), 1, HOLDING)
         plant[0].fault = fault
@@ -159,7 +161,7 @@ def test_whatever_a_tcp_device_does_wrong_it_is_named_and_the_next_answer_is_rig
         assert isinstance(answer, NoAnswer)
         assert (answer.failure, answer.exception) == (failure, exception)
         assert answer.frame[0][7:] == what.adu[7:]
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < LATEST_S
         plant[0].fault = Fault.NONE
         assert line.open() is None
         good = line.ask(what)
@@ -185,9 +187,9 @@ def test_an_answer_in_pieces_or_twice_is_still_one_answer(fault: Fault) -> None:
 
 
 def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
-    with Plant() as plant, opened(line_of(tcp(plant[0].port, timeout_ms=60))) as line:
+    with Plant() as plant, opened(line_of(tcp(plant[0].port, timeout_ms=400))) as line:
         plant[0].counts_reads = True
-        plant[0].fault, plant[0].delay_s = Fault.SLOW, 0.09
+        plant[0].fault = Fault.LATE
         what = question(tcp(1), 1, Block(function=Function.HOLDING_REGISTERS, address=0, count=2, points=(0,)))
         assert isinstance(line.ask(what), NoAnswer)
         plant[0].fault = Fault.NONE
@@ -268,7 +270,7 @@ def test_behind_a_serial_server_a_unit_does_the_same_things_wrong(noise: Noise, 
     with (
         Rs485(units=(1, 2), baud=115200) as wire,
         SerialServer(wire.device) as server,
-        opened(line_of(bus := rtu_over_tcp(server.port, timeout_ms=150))) as line,
+        opened(line_of(bus := rtu_over_tcp(server.port, timeout_ms=400))) as line,
     ):
         wire[1].registers.update({10: 1, 11: 2, 12: 3})
         wire[1].fault = noise
@@ -297,7 +299,7 @@ def test_whatever_a_serial_server_does_wrong_the_line_is_read_again_when_it_is_r
     with (
         Rs485(units=(1,), baud=115200) as wire,
         SerialServer(wire.device) as server,
-        opened(line_of(bus := rtu_over_tcp(server.port, timeout_ms=120))) as line,
+        opened(line_of(bus := rtu_over_tcp(server.port, timeout_ms=400))) as line,
     ):
         wire[1].registers.update({10: 1, 11: 2, 12: 3})
         server.fault = manner
@@ -353,9 +355,9 @@ def test_an_acknowledge_is_busy_too() -> None:
 def test_a_late_serial_answer_is_not_taken_for_the_next_units(*, far: bool) -> None:
     with Rs485(units=(1, 2), baud=115200) as wire, ExitStack() as stack:
         port = stack.enter_context(SerialServer(wire.device)).port if far else 0
-        bus = rtu_over_tcp(port, timeout_ms=60) if far else rtu(wire.device, timeout_ms=60)
+        bus = rtu_over_tcp(port, timeout_ms=400) if far else rtu(wire.device, timeout_ms=400)
         with opened(line_of(bus)) as line:
-            wire[1].fault, wire[1].late_s = Noise.LATE, 0.08
+            wire[1].fault = Noise.LATE
             wire[1].registers[10], wire[2].registers[10] = 1, 2
             assert isinstance(line.ask(question(bus, 1, HOLDING)), NoAnswer)
             answer = line.ask(question(bus, 2, HOLDING))

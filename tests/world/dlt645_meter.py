@@ -10,21 +10,14 @@ Bytes take their time on the wire and a meter its time to begin. Frames are made
 """
 
 import os
-import pty
-import select
-import socket
-import threading
 import time
-import tty
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
-from typing import Self
 
 from tests.world.dlt645_frames import bcd, di, sealed
+from tests.world.pty_line import BITS_PER_BYTE, LineAndServer
 
-BITS_PER_BYTE = 11
 ANY = "AAAAAAAAAAAA"
 READ = {2007: 0x11, 1997: 0x01}
 
@@ -32,7 +25,7 @@ READ = {2007: 0x11, 1997: 0x01}
 class Fault645(Enum):
     NONE = "none"
     DEAD = "dead"
-    LATE = "late"
+    LATE = "its answer when the next question has come"
     BAD_CHECKSUM = "bad checksum"
     WRAPPED = "a 00 before and after"
     DOUBLED_START = "the first 68 twice"
@@ -140,7 +133,6 @@ class Meter645:
     items: dict[str, bytes] = field(default_factory=dict, kw_only=True)
     """Data by DI; what is not there is refused. Empty: the usual."""
     fault: Fault645 = field(default=Fault645.NONE, kw_only=True)
-    late_s: float = field(default=0.0, kw_only=True)
     frame_data: int = field(default=200, kw_only=True)
     """Longer data is sent in several frames."""
     asked: list[tuple[int, bytes]] = field(default_factory=list, kw_only=True)
@@ -215,7 +207,7 @@ class Meter645:
         return bent.get(self.fault, frame)
 
 
-class Line645:
+class Line645(LineAndServer):
     """The line with its meters; who opens `device` or connects to `port` is on it."""
 
     def __init__(
@@ -226,75 +218,27 @@ class Line645:
         turnaround_s: float = 0.005,
         echoes: bool = False,
     ) -> None:
+        super().__init__("line645")
         self.meters = list(meters) or [Meter645()]
         self._byte_s, self._turnaround_s, self._echoes = BITS_PER_BYTE / baud, turnaround_s, echoes
-        self._near, self._far = pty.openpty()
-        tty.setraw(self._near)
-        tty.setraw(self._far)
-        self.device = os.ttyname(self._far)
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self._client: socket.socket | None = None
-        self.connections = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="line645")
 
     def __getitem__(self, address: str) -> Meter645:
         return next(meter for meter in self.meters if meter.address == address)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.unplug()
-
-    def unplug(self) -> None:
-        """Pull the adapter and the network cable: whoever has the line open gets an error."""
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        self._thread.join()
-        os.close(self._near)
-        os.close(self._far)
-        self._server.close()
-        if self._client is not None:
-            self._client.close()
-
     def _serve(self) -> None:
         heard = b""
-        while not self._stop.is_set():
-            ends = [self._near, self._server.fileno(), *([self._client.fileno()] if self._client else [])]
-            ready = select.select(ends, [], [], 0.02)[0]
-            if not ready:
+        for end, chunk in self._heard():
+            if not chunk:
                 heard = b""  # a pause ends whatever it was, maybe another protocol's
-            for end in ready:
-                if end == self._server.fileno():
-                    self._take(self._server.accept()[0])
-                    continue
-                try:
-                    chunk = os.read(end, 512)
-                except OSError:
-                    chunk = b""
-                if not chunk:
-                    self._take(None)
-                    break
-                time.sleep(len(chunk) * self._byte_s)
-                if self._echoes:
-                    os.write(end, chunk)
-                heard = (heard + chunk)[-512:]
-                request = _request_in(heard)
-                if request is not None:
-                    heard = b""
-                    self._answer(end, *request)
-
-    def _take(self, client: socket.socket | None) -> None:
-        if self._client is not None:
-            self._client.close()
-        self._client = client
-        self.connections += client is not None
+                continue
+            time.sleep(len(chunk) * self._byte_s)
+            if self._echoes:
+                os.write(end, chunk)
+            heard = (heard + chunk)[-512:]
+            request = _request_in(heard)
+            if request is not None:
+                heard = b""
+                self._answer(end, *request)
 
     def _answer(self, end: int, address: str, control: int, data: bytes) -> None:
         for meter in self.meters:
@@ -304,7 +248,9 @@ class Line645:
             if meter.fault is Fault645.GLITCH:
                 os.write(end, b"\0")
                 time.sleep(0.08)
-            time.sleep(self._turnaround_s + (meter.late_s if meter.fault is Fault645.LATE else 0))
+            time.sleep(self._turnaround_s)
+            if meter.fault is Fault645.LATE:
+                self._until_asked_again(end)
             if meter.fault not in {Fault645.DEAD, Fault645.REQUEST_BACK}:
                 self._say(end, said, piece=1 if meter.fault is Fault645.DRIPPING else len(said) or 1)
             elif meter.fault is Fault645.REQUEST_BACK:

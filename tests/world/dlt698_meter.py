@@ -11,23 +11,19 @@ sit on one line: `others`.
 """
 
 import os
-import pty
-import select
-import socket
 import struct
 import threading
 import time
-import tty
 from collections.abc import Sequence
 from enum import Enum
-from types import TracebackType
-from typing import Self
+
+from tests.world.pty_line import LineAndServer
 
 
 class Fault698(Enum):
     NONE = "none"
     DEAD = "dead"
-    LATE = "late"
+    LATE = "its answer when the next question has come"
     BAD_FCS = "bad frame check"
     BAD_HCS = "bad header check"
     WRONG_ADDRESS = "another meter's address"
@@ -155,10 +151,11 @@ def usual() -> dict[int, bytes]:
     }
 
 
-class Meter698:
-    """One meter; `device` and `port` lead to it, with `wire_s` a byte."""
+class Meter698(LineAndServer):
+    """One meter; `device` and `port` lead to it."""
 
     def __init__(self, *, address: str = "000000000005", others: Sequence[str] = (), echoes: bool = False) -> None:
+        super().__init__("meter698")
         self.address, self.others = address, others
         self.objects = usual()
         self.refused: dict[int, int] = {}
@@ -168,7 +165,6 @@ class Meter698:
         """A fault that it has with lists alone."""
         self.errors: set[int] = set()
         """Objects that it answers with ERROR-Response when asked for alone."""
-        self.late_s = 0.0
         self.list_limit = 64
         """More objects in one request are refused as a whole with ERROR-Response."""
         self.block_of: int | None = None
@@ -176,35 +172,7 @@ class Meter698:
         self.ledger: list[bytes] = []
         self._echoes = echoes
         self._blocks: list[list[int]] = []
-        self._near, self._far = pty.openpty()
-        tty.setraw(self._near)
-        tty.setraw(self._far)
-        self.device = os.ttyname(self._far)
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._server.getsockname()[1])
-        self._client: socket.socket | None = None
-        self._stop, self._hanging_up = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="meter698")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.unplug()
-
-    def unplug(self) -> None:
-        """Pull the adapter and the network cable: whoever has the line open gets an error."""
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        self._thread.join()
-        os.close(self._near)
-        os.close(self._far)
-        self._server.close()
-        self._drop()
+        self._hanging_up = threading.Event()
 
     def hang_up(self) -> None:
         """The serial server ends its connection; it has when this returns."""
@@ -212,39 +180,21 @@ class Meter698:
         while self._hanging_up.is_set():
             time.sleep(0.005)
 
-    def _drop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
     def _serve(self) -> None:
         heard = b""
-        while not self._stop.is_set():
+        for end, chunk in self._heard():
             if self._hanging_up.is_set():
                 self._drop()
                 self._hanging_up.clear()
-            ends: list[int] = [self._near, self._server.fileno(), *([self._client.fileno()] if self._client else [])]
-            ready = select.select(ends, [], [], 0.02)[0]
-            if not ready:
+            if not chunk:
                 heard = b""  # a pause ends whatever it was, maybe another protocol's
-            for end in ready:
-                if end == self._server.fileno():
-                    self._drop()
-                    self._client = self._server.accept()[0]
-                    continue
-                try:
-                    chunk = os.read(end, 4096)
-                except OSError:
-                    chunk = b""
-                if not chunk:
-                    self._drop()
-                    break
-                heard = (heard + chunk)[-4096:]
-                start = heard.find(b"\x68")
-                size = 2 + int.from_bytes(heard[start + 1 : start + 3], "little") if start >= 0 else 0
-                if start >= 0 and len(heard) - start >= max(size, 3):
-                    whole, heard = heard[: start + size], b""
-                    self._hear(whole, whole[start:], end)
+                continue
+            heard = (heard + chunk)[-4096:]
+            start = heard.find(b"\x68")
+            size = 2 + int.from_bytes(heard[start + 1 : start + 3], "little") if start >= 0 else 0
+            if start >= 0 and len(heard) - start >= max(size, 3):
+                whole, heard = heard[: start + size], b""
+                self._hear(whole, whole[start:], end)
 
     def _hear(self, heard: bytes, frame: bytes, end: int) -> None:
         """Checks a request as a meter does, and answers."""
@@ -263,7 +213,7 @@ class Meter698:
         if fault is Fault698.DEAD:
             return
         if self.fault is Fault698.LATE:
-            time.sleep(self.late_s)
+            self._until_asked_again(end)
         os.write(end, self._answer(heard, apdu, mine, client))
 
     def _answer(self, heard: bytes, apdu: bytes, address: str, client: int) -> bytes:

@@ -11,47 +11,34 @@ set is read from the other end of the pseudo-terminal; parity cannot be seen the
 """
 
 import os
-import pty
 import select
 import termios
-import threading
 import time
 import tty
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
+
+from tests.world.pty_line import PtyLine
 
 OVERLAP_S: Final = 0.03
 SPEEDS: Final = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
 
-class MixedLine:
+class MixedLine(PtyLine):
     """The line; used by whoever opens `device`."""
 
     def __init__(self, stations: Mapping[str, int]) -> None:
-        self._near, self._far = pty.openpty()
-        tty.setraw(self._near)
-        tty.setraw(self._far)
-        self.device = os.ttyname(self._far)
+        super().__init__("mixed line")
         self._stations = {os.open(device, os.O_RDWR | os.O_NOCTTY): baud for device, baud in stations.items()}
         for end in self._stations:
             tty.setraw(end)
         self.noise = self.talks = b""
         self.asked = 0
         self._hearing: list[int] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="mixed line")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        for end in (*self._stations, self._near, self._far):
+    def _close(self) -> None:
+        super()._close()
+        for end in self._stations:
             os.close(end)
 
     @property

@@ -29,7 +29,7 @@ LEDGER_LIMIT = 100_000
 class Fault(Enum):
     NONE = "none"
     HANG = "hang"
-    SLOW = "slow"
+    LATE = "its answer when the next question has come"
     EXCEPTION = "exception"
     BUSY = "busy"
     GARBAGE = "garbage"
@@ -55,7 +55,6 @@ class PlantMachine:
     absent: set[int] = field(default_factory=set)
     units: set[int] | None = None
     fault: Fault = Fault.NONE
-    delay_s: float = 0.0
     exception: int = 4
     counts_reads: bool = False
     """Whether registers 0 and 1 hold the number of this read, as a ledger inside the values."""
@@ -133,7 +132,8 @@ class _Conversation(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, machine: PlantMachine, alive: "set[_Conversation]") -> None:
-        self.machine, self.alive, self.heard = machine, alive, b""
+        self.machine, self.alive = machine, alive
+        self.heard = self.held_back = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -154,8 +154,13 @@ class _Conversation(asyncio.Protocol):
 
     def _answer(self, request: bytes) -> None:
         machine = self.machine
+        late, self.held_back = self.held_back, b""
+        if late:
+            self.transport.write(late)
         if machine.fault is Fault.CLOSE:
             self.transport.close()
+        elif machine.fault is Fault.LATE:
+            self.held_back = machine.answer(request)
         elif machine.units is None or request[6] in machine.units:
             for after_s, chunk in _said(machine, request):
                 if after_s:
@@ -174,8 +179,6 @@ def _said(machine: PlantMachine, request: bytes) -> list[tuple[float, bytes]]:
             return [(0, machine._frame(request, bytes((request[6], request[7] | 0x80, code))))]
     answer = machine.answer(request)
     match machine.fault:
-        case Fault.SLOW:
-            return [(machine.delay_s, answer)]
         case Fault.TWICE:
             return [(0, answer), (0, answer)]
         case Fault.DRIPPING:

@@ -8,26 +8,23 @@ Bytes take their time on the wire (11 bits each) and a unit takes `turnaround_s`
 """
 
 import os
-import pty
 import select
 import struct
-import threading
 import time
-import tty
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
-from typing import Self
 
-BITS_PER_BYTE = 11
+from tests.world.pty_line import BITS_PER_BYTE, CHUNK_BYTES, LOOK_EVERY_S, PtyLine
+
+REQUEST_BYTES = 8
 
 
 class Noise(Enum):
     NONE = "none"
     DEAD = "dead"
-    LATE = "late"
+    LATE = "its answer when the next question has come"
     BAD_CRC = "bad crc"
     WRAPPED = "a 00 before and after"
     GLITCH = "a lone 00 long before the answer"
@@ -55,58 +52,30 @@ def crc16(frame: bytes) -> bytes:
 class Rs485Unit:
     registers: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     fault: Noise = Noise.NONE
-    late_s: float = 0.0
     asked: int = 0
     answered: int = 0
 
 
-class Rs485:
+class Rs485(PtyLine):
     """The line; `device` is what a box opens."""
 
     def __init__(
         self, *, units: Iterable[int], baud: int = 9600, turnaround_s: float = 0.005, echoes: bool = False
     ) -> None:
+        super().__init__("rs485")
         self._units = {unit: Rs485Unit() for unit in units}
         self._byte_s, self._turnaround_s, self._echoes = BITS_PER_BYTE / baud, turnaround_s, echoes
-        self._near, self._far = pty.openpty()
-        tty.setraw(self._near)
-        tty.setraw(self._far)
-        self.device = os.ttyname(self._far)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="rs485")
-        self._lock = threading.Lock()
 
     def __getitem__(self, unit: int) -> Rs485Unit:
         return self._units[unit]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.unplug()
-
-    def unplug(self) -> None:
-        """Pull the adapter: whoever has the device open gets an error."""
-        self._stop.set()
-        self._thread.join()
-        with self._lock:
-            for end in (self._near, self._far):
-                if end >= 0:
-                    os.close(end)
-            self._near = self._far = -1
-
     def _serve(self) -> None:
         while not self._stop.is_set():
-            if not select.select([self._near], [], [], 0.05)[0]:
+            if not select.select([self._near], [], [], LOOK_EVERY_S)[0]:
                 continue
-            request = os.read(self._near, 256)
-            if len(request) == 8 and crc16(request[:6]) == request[6:]:
-                time.sleep(8 * self._byte_s)
+            heard = os.read(self._near, CHUNK_BYTES)
+            for request in _requests_in(heard):
+                time.sleep(len(request) * self._byte_s)
                 if self._echoes:
                     os.write(self._near, request)
                 unit = self._units.get(request[0])
@@ -122,7 +91,7 @@ class Rs485:
             time.sleep(0.08)
         time.sleep(self._turnaround_s)
         if unit.fault is Noise.LATE:
-            time.sleep(unit.late_s)
+            self._until_asked_again(self._near)
         answer = self._frame(unit, request)
         time.sleep(len(answer) * self._byte_s)
         os.write(self._near, answer)
@@ -150,3 +119,9 @@ class Rs485:
     @staticmethod
     def _checked(frame: bytes) -> bytes:
         return frame + crc16(frame)
+
+
+def _requests_in(heard: bytes) -> list[bytes]:
+    """Every sound read in it; a line that was slow to listen hears several at once."""
+    pieces = [heard[at : at + REQUEST_BYTES] for at in range(len(heard) - REQUEST_BYTES + 1)]
+    return [piece for piece in pieces if crc16(piece[:-2]) == piece[-2:]]
