@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_LENGTH_PX: Final = 64
 LEAST_LENGTH: Final = 2
 LENGTH_LIMIT: Final = 1024
-LINES_LIMIT: Final = 16
+LINES_LIMIT: Final = 64
 TAPS_LIMIT: Final = 8
 """Looks for one sample along the line; a gate longer than 8 samples' worth of pixels is looked at in steps."""
 
