@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "decode": ("edge_agent.commands.decode", "say what one frame of a protocol means"),
     "judge": ("edge_agent.commands.judge", "judge what was read again, by any rule"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
+    "stock": ("edge_agent.commands.stock", "count what stands in a picture"),
     "slit": ("edge_agent.commands.slit", "a film's gate over time as one picture, to count again by eye"),
 }
 

@@ -21,6 +21,9 @@ LEAST_CORNERS, CORNERS_LIMIT = 3, 64
 LEAST_AREA = 64.0
 """Pixels squared; a smaller polygon is a slip of the hand."""
 
+MARGIN = 0.15
+"""Of the zone's longer side, around it."""
+
 SAMPLES = 8
 """So many points a side are asked to find which share of a box lies in the zone."""
 
@@ -65,6 +68,14 @@ class Zone:
         """The least upright box around it: x0, y0, x1, y1."""
         xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
+
+    def surroundings(self, width: float, height: float) -> tuple[Point, ...]:
+        """The bounds and a margin, within the picture: an item on the edge must be seen whole."""
+        x0, y0, x1, y1 = self.bounds
+        margin = MARGIN * max(x1 - x0, y1 - y0)
+        left, top = max(0.0, x0 - margin), max(0.0, y0 - margin)
+        right, bottom = min(width, x1 + margin), min(height, y1 + margin)
+        return (left, top), (right, top), (right, bottom), (left, bottom)
 
     def contains(self, point: Point) -> bool:
         """Whether a point lies in it: an odd number of its edges lie to the right."""

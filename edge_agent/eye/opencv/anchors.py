@@ -1,0 +1,203 @@
+"""Whether a zone looks as it did when it was last counted: by its edges, whatever the light.
+
+Each item as it was counted is a slot; between the slots, and outside the zone, the picture is a grid of blocks. Slots
+and blocks are compared by the directions of their edges, of which neither brightness, nor contrast, nor their being
+light on dark or dark on light changes anything. Kept in memory only; a new run counts anew.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge_agent.eye.opencv.pictures import shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge_agent.eye.counting import Picture
+    from edge_agent.eye.track import Box
+    from edge_agent.eye.zone import Zone
+
+WORK_PIXELS = 640 * 360
+"""Pictures are made about this small before they are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alikeness:
+    """When a place looks as it did; one set for all cameras."""
+
+    block: int = 16
+    """Side of a block, pixels of the small picture."""
+    textured: float = 3.0
+    """Grey a pixel: the root mean square gradient of a place that tells something."""
+    alike: float = 0.55
+    """Correlation of its edges with the remembered ones, above which a slot holds its item."""
+    block_alike: float = 0.35
+    """The same of a block, in which there is less to compare."""
+    appeared: float = 2.5
+    """A bare place with so many times its remembered gradients has something in it now."""
+    elsewhere: float = 0.5
+    """If this share of the telling blocks outside the zone changed, the light or the camera did."""
+    least_outside: int = 12
+    """With fewer telling blocks outside, nothing is known of it."""
+    changed_share: float = 0.15
+    """Of a box's area that lies on changed places, to be one where something changed."""
+    quiet: float = 0.02
+    """Share of the zone's blocks that may change by themselves: a lamp, a label in the wind."""
+    moving: float = 0.03
+    """If this share of them differs between two pictures seconds apart, something moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likeness:
+    """How a picture compares with the remembered one."""
+
+    held: tuple[bool, ...]
+    """Of each slot, whether it looks as it did."""
+    changed: NDArray[np.bool_]
+    """Of each block of the zone, rows x columns."""
+    elsewhere: bool
+    """Whether most of what lies outside changed."""
+    unchanged: bool
+    """Whether all slots hold, and nothing between them changed."""
+    block_px: tuple[float, float]
+    """Width and height of a block in pixels of the source."""
+
+    def share_changed(self, box: Box) -> float:
+        """Which share of a box's area lies on changed blocks."""
+        wide, high = self.block_px
+        rows, columns = self.changed.shape
+        left, right = _range(box.x0 / wide, box.x1 / wide, columns)
+        top, bottom = _range(box.y0 / high, box.y1 / high, rows)
+        return float(self.changed[top:bottom, left:right].mean())
+
+
+class Anchors:
+    """Remembers one zone. Pictures must all be of one size."""
+
+    def __init__(self, zone: Zone, rule: Alikeness | None = None) -> None:
+        self._zone, self._rule = zone, rule or Alikeness()
+        self._edges: NDArray[np.float32] | None = None
+        self._slots: tuple[Box, ...] = ()
+        self._scale = 1.0
+
+    @property
+    def slots(self) -> tuple[Box, ...]:
+        """The items as they were remembered."""
+        return self._slots
+
+    def remember(self, picture: Picture, slots: Sequence[Box]) -> None:
+        """From now on, it looks like this."""
+        self._edges, self._scale = self._edges_of(picture)
+        self._slots = tuple(slots)
+
+    def forget(self) -> None:
+        """Nothing is known any more."""
+        self._edges, self._slots = None, ()
+
+    def compare(self, picture: Picture) -> Likeness | None:
+        """How it looks beside what is remembered; None where nothing is, or of a picture of that size."""
+        then = self._edges
+        now, scale = self._edges_of(picture)
+        if then is None or then.shape != now.shape:
+            return None
+        self._scale = scale
+        held = tuple(self._holds(slot, then, now) for slot in self._slots)
+        changed = self._changed(then, now)
+        inside = self._inside(changed.shape, now.shape[:2])
+        free = inside & ~self._covered(changed.shape, now.shape[:2])
+        quiet = self._rule.quiet * np.count_nonzero(inside)
+        return Likeness(
+            held=held,
+            changed=changed & inside,
+            elsewhere=self._is_elsewhere(changed, then, ~inside),
+            unchanged=all(held) and bool(np.count_nonzero(changed & free) <= quiet),
+            block_px=self._block_px(changed.shape, picture),
+        )
+
+    def moving(self, one: Picture, other: Picture) -> bool:
+        """Whether something in the zone moved between two pictures seconds apart."""
+        (then, _), (now, _) = self._edges_of(one), self._edges_of(other)
+        if then.shape != now.shape:
+            return True
+        changed = self._changed(then, now)
+        inside = self._inside(changed.shape, now.shape[:2])
+        return bool(np.count_nonzero(changed & inside) > max(2, self._rule.moving * np.count_nonzero(inside)))
+
+    def _edges_of(self, picture: Picture) -> tuple[NDArray[np.float32], float]:
+        """Rows x columns x 2: gradients with their angle doubled, so that light on dark is like dark on light."""
+        small, scale = shrunk(picture, WORK_PIXELS)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        soft = cv2.GaussianBlur(grey, (0, 0), 1.5)
+        across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.25), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.25)
+        size = np.sqrt(across**2 + down**2) + 1e-3
+        return np.stack([(across**2 - down**2) / size, 2 * across * down / size], axis=-1).astype(np.float32), scale
+
+    def _holds(self, slot: Box, then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
+        """Whether a slot's edges are where they were; a slot with hardly any cannot say so."""
+        rows, columns = then.shape[:2]
+        left, right = _range(slot.x0 / self._scale, slot.x1 / self._scale, columns)
+        top, bottom = _range(slot.y0 / self._scale, slot.y1 / self._scale, rows)
+        before, after = then[top:bottom, left:right], now[top:bottom, left:right]
+        old, new = float((before**2).sum()), float((after**2).sum())
+        if old < self._rule.textured**2 / 4 * (before.size / 2):
+            return new < self._rule.textured**2 * (before.size / 2)
+        return float((before * after).sum()) >= self._rule.alike * math.sqrt(old * new + 1e-6)
+
+    def _changed(self, then: NDArray[np.float32], now: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Of each block: whether its edges are elsewhere, or edges are where none were."""
+        both, old, new = (_blocks(one, self._rule.block) for one in ((then * now), then**2, now**2))
+        least = self._rule.textured**2
+        moved = (old > least) & (both < self._rule.block_alike * np.sqrt(old * new + 1e-6))
+        gone = (old > 4 * least) & (new < old / 16)
+        appeared = (old <= least) & (new > least) & (new > self._rule.appeared**2 * old)
+        return np.asarray(moved | gone | appeared)
+
+    def _is_elsewhere(self, changed: NDArray[np.bool_], then: NDArray[np.float32], outside: NDArray[np.bool_]) -> bool:
+        telling = outside & (_blocks(then**2, self._rule.block) > self._rule.textured**2)
+        if np.count_nonzero(telling) < self._rule.least_outside:
+            return False
+        return float(changed[telling].mean()) > self._rule.elsewhere
+
+    def _inside(self, blocks: tuple[int, ...], small: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which blocks have their middle in the zone."""
+        across, down = small[1] / blocks[1] * self._scale, small[0] / blocks[0] * self._scale
+        return np.array(
+            [
+                [self._zone.contains(((column + 0.5) * across, (row + 0.5) * down)) for column in range(blocks[1])]
+                for row in range(blocks[0])
+            ]
+        )
+
+    def _covered(self, blocks: tuple[int, ...], small: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which blocks lie under a slot."""
+        across, down = small[1] / blocks[1] * self._scale, small[0] / blocks[0] * self._scale
+        covered = np.zeros(blocks, dtype=bool)
+        for slot in self._slots:
+            left, right = _range(slot.x0 / across, slot.x1 / across, blocks[1])
+            top, bottom = _range(slot.y0 / down, slot.y1 / down, blocks[0])
+            covered[top:bottom, left:right] = True
+        return covered
+
+    def _block_px(self, blocks: tuple[int, ...], picture: Picture) -> tuple[float, float]:
+        return picture.shape[1] / blocks[1], picture.shape[0] / blocks[0]
+
+
+def _blocks(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """The mean of each block of the two parts' sum."""
+    rows, columns = values.shape[:2]
+    size = (max(1, round(columns / side)), max(1, round(rows / side)))
+    return np.asarray(cv2.resize(values.sum(axis=-1), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _range(low: float, high: float, end: int) -> tuple[int, int]:
+    """Whole cells from low to high, at least one, within 0 to end."""
+    first = min(max(0, math.floor(low)), end - 1)
+    return first, min(end, max(first + 1, math.ceil(high)))
