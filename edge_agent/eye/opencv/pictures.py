@@ -22,3 +22,11 @@ def shrunk(picture: Picture, pixels: int) -> tuple[Picture, float]:
 def as_bytes(picture: object) -> Picture:
     """The same picture, typed: OpenCV promises less than it gives."""
     return np.asarray(picture, dtype=np.uint8)
+
+
+def resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The picture with this width and height, averaged where it shrinks."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    shrinks = size[0] < picture.shape[1]
+    return as_bytes(cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
