@@ -12,6 +12,8 @@ The rules, in order:
 9. No event is left out: one that a box's clock puts into the future stands at the last instant that is believed.
 10. A subject is raised from the first RAISED after its last CLEARED on, in the order of the chain and not of the clock,
     which may be set back. Of two histories that differ in one place the one that raises counts.
+11. Zones: what each look says stands by itself; where two statements differ is seen when it is read (stock.py). A count
+    of the future is none, like a crossing. Pictures and certificates stand as they were signed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +23,21 @@ from itertools import pairwise
 from typing import Final
 
 from cloud_sync.levels import Levels, heard_of, levels_of
-from evidence.bodies import Body, Crossing, Crossings, Direction, Event, Events, Gap, Readings, Sight
+from cloud_sync.stock import Stand, stands_of
+from evidence.bodies import (
+    Acceptance,
+    Body,
+    Crossing,
+    Crossings,
+    Direction,
+    Event,
+    Events,
+    Gap,
+    Picture,
+    Readings,
+    Sight,
+    Stock,
+)
 from evidence.judging.judge import RunState
 
 FUTURE_MS: Final = 60_000
@@ -80,6 +96,11 @@ class Facts:
 
     spans: Sequence[Span] = ()
     crossings: Sequence[Crossing] = ()
+    sources: Sequence[str] = ()
+    """Of crossings: the names of all that looked, in the order of their bits."""
+    stands: Sequence[Stand] = ()
+    picture: Picture | None = None
+    certificate: Acceptance | None = None
     gap: Gap | None = None
     events: Sequence[Event] = ()
     levels: Levels = field(default_factory=dict)
@@ -90,20 +111,34 @@ NOTHING: Final = Facts()
 
 def facts_of(body: Body, *, received_ms: int, is_sensor: bool = False) -> Facts:
     """What this body adds, received then; `is_sensor` is `watches_levels` of its stream."""
+    limit_ms = received_ms + FUTURE_MS
     match body:
         case Readings() if is_sensor:
             return _sensed(body, received_ms)
         case Readings():
             return Facts(spans=_clipped(body.spans, body, _PAINT_OF_STATE, received_ms))
-        case Crossings():
-            limit_ms = received_ms + FUTURE_MS
-            believed = [c for c in body.crossings if c.at_ms < limit_ms] if _believable(body) else []
-            return Facts(spans=_clipped(body.sight, body, _PAINT_OF_SIGHT, received_ms), crossings=believed)
         case Events():
-            limit_ms = received_ms + FUTURE_MS
             return Facts(events=[e if e.at_ms <= limit_ms else replace(e, at_ms=limit_ms) for e in body.events])
         case Gap():
             return Facts(gap=body)
+    return _seen(body, received_ms)
+
+
+def _seen(body: Body, received_ms: int) -> Facts:
+    """What a camera told."""
+    limit_ms = received_ms + FUTURE_MS
+    match body:
+        case Crossings():
+            believed = [c for c in body.crossings if c.at_ms < limit_ms] if _believable(body) else []
+            sources = [body.detector, *(name for name, _ in body.other_sources)]
+            spans = _clipped(body.sight, body, _PAINT_OF_SIGHT, received_ms)
+            return Facts(spans=spans, crossings=believed, sources=sources)
+        case Stock():
+            return Facts(stands=stands_of(body, limit_ms) if _believable(body) else [])
+        case Picture():
+            return Facts(picture=body)
+        case Acceptance():
+            return Facts(certificate=body)
     return NOTHING
 
 
@@ -189,7 +224,7 @@ def _sensed(body: Readings, received_ms: int) -> Facts:
     return Facts(spans=spans, levels=levels_of(body, limit_ms))
 
 
-def _believable(body: Readings | Crossings) -> bool:
+def _believable(body: Readings | Crossings | Stock) -> bool:
     return body.to_ms - body.from_ms <= WINDOW_LIMIT_MS
 
 

@@ -1,9 +1,10 @@
--- The receiver's tables, format 2. A semicolon ends a line and a command. Times are UTC milliseconds, hashes SHA-256.
+-- The receiver's tables, format 3. A semicolon ends a line and a command. Times are UTC milliseconds, hashes SHA-256.
 --
 -- Truth: enrolled, bank, feed_grant, statement, quarantine. If lost, boxes send again what was not receipted, and
 -- nothing else brings a page back: back this file up. If altered, a bank's verifier sees it, because every page is signed and chained.
--- Derived: segment, run, hour, day, crossing, event, alarm, measure, level, gap, fork. If lost or wrong: `cloud-sync
--- rebuild`. Format 2 brought event, alarm, measure and level: a file of format 1 gets them, empty, when it is opened.
+-- Derived: segment, run, hour, day, crossing, stock, picture, certificate, event, alarm, measure, level, gap, fork. If
+-- lost or wrong: `cloud-sync rebuild`. Format 2 brought event, alarm, measure and level, format 3 stock, picture,
+-- certificate and the last three columns of crossing: an older file gets them, empty, when it is opened.
 
 -- Which key may speak for which box (名册).
 CREATE TABLE IF NOT EXISTS enrolled (
@@ -114,7 +115,56 @@ CREATE TABLE IF NOT EXISTS crossing (
     direction INTEGER NOT NULL,
     label TEXT NOT NULL,
     confidence_permille INTEGER NOT NULL,
+    seen TEXT NOT NULL DEFAULT '',          -- the names of what saw it, a line each; none where nobody noted it
+    looked INTEGER NOT NULL DEFAULT 0,      -- how many looked, where it was noted
+    uncertain INTEGER NOT NULL DEFAULT 0,   -- how many more items may be in this load
     PRIMARY KEY (stream, at_ms, seq, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS stock (  -- what was said of a zone, look by look; a time without a row is unknown
+    stream INTEGER NOT NULL REFERENCES stream,
+    from_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL REFERENCES statement,
+    to_ms INTEGER NOT NULL,
+    verdict INTEGER NOT NULL,       -- Verdict
+    count INTEGER,                  -- visible front items; NULL: nothing was ever counted, and never a zero
+    uncertain INTEGER NOT NULL,
+    PRIMARY KEY (stream, from_ms, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS picture ( -- its bytes, where it left the box, are in the statement
+    stream INTEGER NOT NULL REFERENCES stream,
+    from_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL REFERENCES statement,
+    to_ms INTEGER NOT NULL,
+    what INTEGER NOT NULL,          -- PictureKind
+    media_type TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    marks INTEGER NOT NULL,
+    here INTEGER NOT NULL,          -- whether it left the box
+    PRIMARY KEY (stream, from_ms, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS picture_of_hash ON picture (stream, sha256, here);
+
+CREATE TABLE IF NOT EXISTS certificate ( -- how a machine's counts compare with a person's
+    stream INTEGER NOT NULL REFERENCES stream,
+    at_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL REFERENCES statement,
+    n INTEGER NOT NULL,
+    frames INTEGER NOT NULL,
+    by_person INTEGER NOT NULL,
+    by_machine INTEGER NOT NULL,
+    exact INTEGER NOT NULL,
+    error_permille INTEGER NOT NULL,
+    limit_permille INTEGER NOT NULL,
+    passed INTEGER NOT NULL,
+    detector TEXT NOT NULL,
+    detector_sha256 BLOB NOT NULL,
+    pictures_sha256 BLOB NOT NULL,
+    PRIMARY KEY (stream, at_ms, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS event (

@@ -23,9 +23,14 @@ from cloud_sync.derive import (
 )
 from cloud_sync.levels import Levels, join
 from cloud_sync.sqlite_events import clear_levels, write_events, write_levels
-from evidence.bodies import Crossing, Event, Gap
+from cloud_sync.sqlite_eyes import write_certificate, write_crossings, write_picture, write_stock
+from cloud_sync.stock import Stand
+from evidence.bodies import Acceptance, Crossing, Event, Gap, Picture
 
-DERIVED: Final = ("run", "hour", "day", "crossing", "event", "alarm", "gap", "fork", "segment")
+DERIVED: Final = (
+    *("run", "hour", "day", "crossing", "stock", "picture", "certificate"),
+    *("event", "alarm", "gap", "fork", "segment"),
+)
 """With the stream in each row; measure and level are beside them."""
 
 APART_MS: Final = HOUR_MS
@@ -37,8 +42,14 @@ class StreamFacts:
     """What the new statements of one stream, in one transaction, add to its derived rows."""
 
     spans: list[Span] = field(default_factory=list)
-    crossings: list[tuple[int, Sequence[Crossing]]] = field(default_factory=list)
-    """(seq, crossings)."""
+    crossings: list[tuple[int, Sequence[str], Sequence[Crossing]]] = field(default_factory=list)
+    """(seq, sources, crossings)."""
+    stands: list[tuple[int, Sequence[Stand]]] = field(default_factory=list)
+    """(seq, stands)."""
+    pictures: list[tuple[int, Picture]] = field(default_factory=list)
+    """(seq, picture)."""
+    certificates: list[tuple[int, int, Acceptance]] = field(default_factory=list)
+    """(seq, n, certificate)."""
     gaps: list[tuple[int, int, Gap]] = field(default_factory=list)
     """(seq, n, gap)."""
     events: list[tuple[int, int, Sequence[Event]]] = field(default_factory=list)
@@ -49,7 +60,13 @@ class StreamFacts:
         """What statement n, stored as seq, says."""
         self.spans += facts.spans
         if facts.crossings:
-            self.crossings.append((seq, facts.crossings))
+            self.crossings.append((seq, facts.sources, facts.crossings))
+        if facts.stands:
+            self.stands.append((seq, facts.stands))
+        if facts.picture is not None:
+            self.pictures.append((seq, facts.picture))
+        if facts.certificate is not None:
+            self.certificates.append((seq, n, facts.certificate))
         if facts.gap is not None:
             self.gaps.append((seq, n, facts.gap))
         if facts.events:
@@ -63,15 +80,15 @@ def write_facts(db: sqlite3.Connection, stream: int, facts: StreamFacts, *, twic
     sums: Sums = {}
     for group in _groups(facts.spans):
         _paint(db, stream, group, sums, twice_contests=twice_contests)
-    for seq, crossings in facts.crossings:
-        db.executemany(
-            "INSERT INTO crossing VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (stream, c.at_ms, seq, place, int(c.direction), c.label, c.confidence_permille)
-                for place, c in enumerate(crossings)
-            ],
-        )
+    for seq, sources, crossings in facts.crossings:
+        write_crossings(db, stream, seq, sources, crossings)
         _add(sums, sums_of((), (), crossings))
+    for seq, stands in facts.stands:
+        write_stock(db, stream, seq, stands)
+    for seq, picture in facts.pictures:
+        write_picture(db, stream, seq, picture)
+    for seq, n, certificate in facts.certificates:
+        write_certificate(db, stream, seq, n, certificate)
     for seq, n, gap in facts.gaps:
         db.execute(
             "INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -14,10 +14,10 @@ from typing import Final
 
 from cloud_sync.store import StoreError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """PRAGMA user_version: what schema.sql this file was made with."""
 OLDEST_FORMAT: Final = 1
-"""A file from there on gets the tables that it lacks; all of them are derived, and empty until `cloud-sync rebuild`."""
+"""A file from there on gets the tables and columns that it lacks: all derived, and empty until `cloud-sync rebuild`."""
 APPLICATION: Final = 0x514C5931
 """PRAGMA application_id, "QLY1": so that nobody opens another program's file by mistake."""
 BUSY_MS: Final = 30_000
@@ -26,6 +26,15 @@ READERS: Final = 4
 """Reading connections kept open; more are opened when needed and closed again."""
 CACHE_KIB: Final = 64 * 1024
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
+
+
+_CROSSING_OF_3: Final = (
+    "ALTER TABLE crossing ADD COLUMN seen TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE crossing ADD COLUMN looked INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE crossing ADD COLUMN uncertain INTEGER NOT NULL DEFAULT 0",
+)
+_LACKING: Final = {1: _CROSSING_OF_3, 2: _CROSSING_OF_3}
+"""By the format of a file: what no CREATE TABLE IF NOT EXISTS gives it."""
 
 
 class Connections:
@@ -107,6 +116,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         made_with = db.execute("PRAGMA user_version").fetchone()[0]
         empty = not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if empty or (application == APPLICATION and OLDEST_FORMAT <= made_with < FORMAT):
+            for command in () if empty else _LACKING[made_with]:
+                db.execute(command)
             for command in _SCHEMA.read_text(encoding="utf-8").split(";\n"):
                 db.execute(command)
             db.execute(f"PRAGMA application_id = {APPLICATION}")

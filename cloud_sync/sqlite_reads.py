@@ -13,6 +13,15 @@ from cloud_sync.levels import Measure, Width
 from cloud_sync.packing import unpack
 from cloud_sync.sqlite_open import Connections
 from cloud_sync.sqlite_read_events import count_events, read_alarms, read_events, read_levels
+from cloud_sync.sqlite_read_eyes import (
+    read_certificate,
+    read_crossings,
+    read_last_stock,
+    read_picture,
+    read_pictures,
+    read_stock,
+)
+from cloud_sync.stock import Stand, joined
 from cloud_sync.store import (
     Bank,
     Commit,
@@ -20,12 +29,13 @@ from cloud_sync.store import (
     GapRow,
     Grant,
     Measured,
+    Pictures,
     Quarantined,
     Shown,
     Stream,
     Told,
 )
-from evidence.bodies import Direction, Event, GapReason, Kind
+from evidence.bodies import Acceptance, Event, GapReason, Kind
 from evidence.chain import SEGMENTS_LIMIT, Segment
 from evidence.keys import PublicKey
 from evidence.receipt import REFUSALS_LIMIT, Refusal, StreamReceipt
@@ -150,15 +160,32 @@ class SqliteReads:
     def crossings(self, stream: int, from_ms: int, to_ms: int) -> tuple[CrossingRow, ...]:
         """See Store."""
         with self._connections.reading() as db:
-            rows = db.execute(
-                "SELECT at_ms, direction, label, confidence_permille FROM crossing"
-                " WHERE stream = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms, seq, place",
-                (stream, from_ms, to_ms),
-            )
-            return tuple(
-                CrossingRow(at_ms=at_ms, direction=Direction(way), label=label, confidence_permille=confidence)
-                for at_ms, way, label, confidence in rows
-            )
+            return read_crossings(db, stream, from_ms, to_ms)
+
+    def stock(self, stream: int, from_ms: int, to_ms: int) -> tuple[Stand, ...]:
+        """See Store."""
+        with self._connections.reading() as db:
+            return joined(read_stock(db, stream, from_ms, to_ms))
+
+    def last_stock(self, stream: int, before_ms: int) -> bytes | None:
+        """See Store."""
+        with self._connections.reading() as db:
+            return read_last_stock(db, stream, before_ms)
+
+    def pictures(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Pictures:
+        """See Store."""
+        with self._connections.reading() as db:
+            return read_pictures(db, stream, from_ms, to_ms, at_most)
+
+    def picture(self, stream: int, digest: bytes) -> bytes | None:
+        """See Store."""
+        with self._connections.reading() as db:
+            return read_picture(db, stream, digest)
+
+    def certificate(self, stream: int, before_ms: int) -> Acceptance | None:
+        """See Store."""
+        with self._connections.reading() as db:
+            return read_certificate(db, stream, before_ms)
 
     def gaps(self, stream: int, at_most: int = 1000) -> tuple[GapRow, ...]:
         """See Store."""

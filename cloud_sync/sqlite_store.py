@@ -27,7 +27,7 @@ from cloud_sync.store import (
     StoreError,
     Verdict,
 )
-from evidence.bodies import Crossings, Events, Gap, Readings
+from evidence.bodies import Crossings, Events, Gap, Picture, Readings, Stock
 from evidence.chain import Held, Outcome, Segment, Segments
 from evidence.errors import RefusedError
 from evidence.keys import PublicKey
@@ -211,8 +211,12 @@ def _insert(db: sqlite3.Connection, stream: int, statement: Statement, packed: b
 def _columns(statement: Statement) -> tuple[int, bytes, bytes, int, int | None, int | None, int]:
     """What of a statement stands beside its bytes: n, sha256, prev, kind, from_ms, to_ms, at_ms."""
     body = statement.body
-    window = (body.from_ms, body.to_ms) if isinstance(body, Readings | Crossings | Events | Gap) else (None, None)
+    window = (body.from_ms, body.to_ms) if isinstance(body, _WINDOWS) else (None, None)
     return (statement.n, statement.sha256, statement.prev, int(body.kind), *window, statement.moment.at_ms)
+
+
+_WINDOWS: Final = (Readings, Crossings, Stock, Events, Picture, Gap)
+"""Bodies that speak of a time."""
 
 
 def _flush(db: sqlite3.Connection, place: _Place) -> None:

@@ -12,7 +12,8 @@ from cloud_sync.accept import Accepted, Refused, Repeated
 from cloud_sync.derive import Span
 from cloud_sync.errors import CloudSyncError
 from cloud_sync.levels import Measure, Width
-from evidence.bodies import Direction, Event, GapReason, Kind
+from cloud_sync.stock import Stand
+from evidence.bodies import Acceptance, Direction, Event, GapReason, Kind, PictureKind
 from evidence.chain import Segment
 from evidence.keys import PublicKey
 from evidence.receipt import Refusal, StreamReceipt
@@ -130,6 +131,42 @@ class CrossingRow:
     direction: Direction
     label: str
     confidence_permille: int
+    sources: tuple[str, ...] = ()
+    """What saw it, where that was noted,"""
+    looked: int = 0
+    """of how many that looked."""
+    uncertain: int = 0
+    """How many more items may be in this load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureRow:
+    """A picture of a gate or zone, without its bytes."""
+
+    from_ms: int
+    to_ms: int
+    what: PictureKind
+    media_type: str
+    width: int
+    height: int
+    length: int
+    sha256: bytes
+    marks: int
+    """How many."""
+    is_here: bool
+    """Whether its bytes are in a statement: it left the box."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Pictures of a window."""
+
+    newest: tuple[PictureRow, ...]
+    """Newest first, as many as were asked for."""
+    count: int
+    """All of them,"""
+    here: int
+    """and those that left the box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +320,26 @@ class Store(Protocol):
 
     def crossings(self, stream: int, from_ms: int, to_ms: int) -> tuple[CrossingRow, ...]:
         """Of a gate, in the window, in time order."""
+        ...
+
+    def stock(self, stream: int, from_ms: int, to_ms: int) -> tuple[Stand, ...]:
+        """What was said of a zone in the time that touches the window, in time order, each instant once."""
+        ...
+
+    def last_stock(self, stream: int, before_ms: int) -> bytes | None:
+        """The bytes of the zone's last statement of stock that begins before then."""
+        ...
+
+    def pictures(self, stream: int, from_ms: int, to_ms: int, at_most: int) -> Pictures:
+        """The pictures of a gate or zone that end in the window, the newest first, each once."""
+        ...
+
+    def picture(self, stream: int, digest: bytes) -> bytes | None:
+        """The bytes of a statement that holds the picture with this hash; None where it stayed on the box."""
+        ...
+
+    def certificate(self, stream: int, before_ms: int) -> Acceptance | None:
+        """The last certificate of a gate or zone before then."""
         ...
 
     def gaps(self, stream: int, at_most: int = 1000) -> tuple[GapRow, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from evidence.bodies import (
+    Acceptance,
     Aggregate,
     Body,
     Column,
@@ -20,9 +21,15 @@ from evidence.bodies import (
     GapReason,
     Heartbeat,
     Keep,
+    Look,
+    Mark,
     Phase,
+    Picture,
+    PictureKind,
     Readings,
     Sight,
+    Stock,
+    Verdict,
 )
 from evidence.judging.judge import RunState
 from evidence.keys import SigningKey
@@ -165,11 +172,22 @@ class FakeBox:
         from_ms: int = NOON_MS,
         ways: Sequence[Direction] = (),
         sight: Sequence[tuple[int, Sight]] = ((0, Sight.CLEAR),),
+        others: Sequence[str] = (),
+        doubts: Sequence[tuple[int, int, int]] = (),
     ) -> bytes:
-        """One window of a gate, its crossings a second apart."""
+        """One window of a gate, its crossings a second apart; `doubts` are (confidence, sources, uncertain)."""
+        said = [*doubts, *[(900, 1 if others else 0, 0)] * (len(ways) - len(doubts))]
         seen = [
-            Crossing(at_ms=from_ms + i * 1000, direction=way, label="carton", confidence_permille=900, track=i)
-            for i, way in enumerate(ways)
+            Crossing(
+                at_ms=from_ms + i * 1000,
+                direction=way,
+                label="carton",
+                confidence_permille=confidence,
+                track=i,
+                sources=sources,
+                uncertain=uncertain,
+            )
+            for i, (way, (confidence, sources, uncertain)) in enumerate(zip(ways, said, strict=True))
         ]
         body = Crossings(
             from_ms=from_ms,
@@ -181,8 +199,84 @@ class FakeBox:
             frames_seen=3000,
             frames_dropped=0,
             detector="test",
+            other_sources=[(name, b"") for name in others],
         )
         return self.seal(stream, body, at_ms=from_ms + WINDOW_MS)
+
+    def stock(
+        self,
+        looks: Sequence[tuple[int, Verdict, int | None] | tuple[int, Verdict, int | None, int]],
+        stream: str = "zone/yard",
+        *,
+        from_ms: int = NOON_MS,
+        length_ms: int = WINDOW_MS,
+        counted_at_ms: int | None = None,
+        declared: tuple[int, int] | None = None,
+    ) -> bytes:
+        """One window of a zone; looks are (offset in ms, verdict, count[, uncertain])."""
+        told = [
+            Look(at_ms=from_ms + look[0], verdict=look[1], count=look[2], uncertain=look[3] if len(look) > 3 else 0)
+            for look in looks
+        ]
+        counted = [look.at_ms for look in told if look.verdict is Verdict.COUNTED]
+        known = any(look.count is not None for look in told)
+        last_ms = counted[-1] if counted else (counted_at_ms or from_ms - 1) if known else None
+        body = Stock(
+            from_ms=from_ms,
+            to_ms=from_ms + length_ms,
+            looks=told,
+            counted_at_ms=last_ms,
+            frames_seen=300,
+            frames_dropped=0,
+            detector="stock-1",
+            detector_sha256=bytes(32),
+            items=[],
+            declared=declared,
+        )
+        return self.seal(stream, body, at_ms=from_ms + length_ms)
+
+    def picture(
+        self,
+        data: bytes,
+        stream: str = "zone/yard",
+        *,
+        from_ms: int = NOON_MS,
+        length_ms: int = 3_600_000,
+        leaves: bool = False,
+        marks: Sequence[Mark] = (),
+        size: tuple[int, int] = (24, 16),
+    ) -> bytes:
+        """A picture of an hour."""
+        body = Picture(
+            from_ms=from_ms,
+            to_ms=from_ms + length_ms,
+            what=PictureKind.SLIT,
+            media_type="image/png",
+            width=size[0],
+            height=size[1],
+            sha256=sha256(data).digest(),
+            length=len(data),
+            data=data if leaves else b"",
+            marks=list(marks),
+        )
+        return self.seal(stream, body, at_ms=body.to_ms)
+
+    def certificate(self, stream: str = "zone/yard", *, at_ms: int = NOON_MS, passed: bool = True) -> bytes:
+        """A person counted, and the machine nearly the same."""
+        body = Acceptance(
+            at_ms=at_ms,
+            frames=20,
+            by_person=960,
+            by_machine=951,
+            exact=17,
+            error_permille=14,
+            limit_permille=50 if passed else 10,
+            passed=passed,
+            detector="stock-1",
+            detector_sha256=bytes(32),
+            pictures_sha256=bytes(32),
+        )
+        return self.seal(stream, body, at_ms=at_ms)
 
     def gap(self, stream: str = "machine/loom-1", *, from_ms: int = NOON_MS, lost: int | None = None) -> bytes:
         body = Gap(from_ms=from_ms, to_ms=from_ms + WINDOW_MS, reason=GapReason.DISK_FULL, lost=lost)

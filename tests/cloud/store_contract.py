@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from cloud_sync.accept import Accepted, Refused, Repeated
 from cloud_sync.derive import DAY_MS, FUTURE_MS, HOUR_MS, Paint, day_of
 from cloud_sync.levels import Width
+from cloud_sync.stock import Stand
 from cloud_sync.store import QUARANTINE_BODY_LIMIT, QUARANTINE_PER_BOX, Bank, Quarantined, Shown, Store, Verdict
 from evidence.bodies import Direction, Event, EventKind, Kind, Phase, Sight
+from evidence.bodies import Verdict as EyeVerdict
 from evidence.chain import Outcome, Segment
 from evidence.keys import SigningKey
 from evidence.statement import ClockQuality
@@ -25,6 +27,9 @@ LATER_MS = NOON_MS + 30 * DAY_MS
 MACHINE = "machine/loom-1"
 GATE = "gate/north"
 HYDRANT = "fire/hydrant"
+ZONE = "zone/yard"
+COUNTED = EyeVerdict.COUNTED
+PNG = b"\x89PNG\r\n\x1a\n"
 RAISED, CLEARED, NOTED = Phase.RAISED, Phase.CLEARED, Phase.NOTED
 
 
@@ -57,7 +62,10 @@ def derived(store: Store) -> object:
             store.spans([s.id], 0, NOON_MS * 2)[s.id],
             store.hours(s.id, 0, NOON_MS * 2),
             store.days(s.id, 0, NOON_MS * 2),
-            [(c.at_ms, c.direction, c.label) for c in store.crossings(s.id, 0, NOON_MS * 2)],
+            store.crossings(s.id, 0, NOON_MS * 2),
+            store.stock(s.id, 0, NOON_MS * 2),
+            store.pictures(s.id, 0, NOON_MS * 2, 999),
+            store.certificate(s.id, NOON_MS * 2),
             store.alarms([s.id], 99)[s.id],
             sorted(map(repr, store.events(s.id, 0, NOON_MS * 2, 999).newest)),
             [store.levels([s.id], 0, NOON_MS * 2, width)[s.id] for width in Width],
@@ -209,6 +217,86 @@ class StoreContract:
         clone = box.copy()
         take(store, box, box.crossings(ways=(Direction.IN,)), clone.crossings(ways=(Direction.OUT,)))
         assert painted(store, GATE) == [(NOON_MS, NOON_MS + WINDOW_MS, Paint.CONTESTED)]
+
+    def test_a_crossing_says_who_saw_it_and_what_is_doubtful(self, store: Store) -> None:
+        box = FakeBox()
+        ways = [Direction.IN, Direction.OUT]
+        take(store, box, box.crossings(ways=ways, others=["foreground"], doubts=[(300, 2, 4)]))
+        take(store, box, box.crossings(ways=ways[:1], from_ms=NOON_MS + WINDOW_MS))
+        first, second, third = store.crossings(stream_id(store, GATE), 0, NOON_MS * 2)
+        assert (first.confidence_permille, first.sources, first.looked, first.uncertain) == (300, ("foreground",), 2, 4)
+        assert (second.sources, second.looked, second.uncertain) == (("test",), 2, 0)
+        assert (third.sources, third.looked) == ((), 0)
+
+    def test_a_zone_has_its_count_as_long_as_it_was_said(self, store: Store) -> None:
+        box = FakeBox()
+        sealed = box.stock([(0, COUNTED, 48, 2), (60_000, EyeVerdict.OCCLUDED, 48, 2), (90_000, COUNTED, 50)])
+        take(store, box, sealed, box.stock([(0, COUNTED, 50)], from_ms=NOON_MS + WINDOW_MS))
+        assert store.stock(stream_id(store, ZONE), NOON_MS, NOON_MS * 2) == (
+            Stand(NOON_MS, NOON_MS + 60_000, COUNTED, 48, 2),
+            Stand(NOON_MS + 60_000, NOON_MS + 90_000, EyeVerdict.OCCLUDED, 48, 2),
+            Stand(NOON_MS + 90_000, NOON_MS + 2 * WINDOW_MS, COUNTED, 50, 0),
+        )
+        assert len(store.stock(stream_id(store, ZONE), NOON_MS + 100_000, NOON_MS + 100_001)) == 1
+        assert store.stock(stream_id(store, ZONE), NOON_MS + 2 * WINDOW_MS, NOON_MS * 2) == ()
+
+    def test_a_zone_that_was_never_counted_has_no_zero(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.stock([(0, EyeVerdict.BLIND, None)]))
+        (stand,) = store.stock(stream_id(store, ZONE), 0, NOON_MS * 2)
+        assert (stand.verdict, stand.items) == (EyeVerdict.BLIND, None)
+
+    def test_two_counts_of_one_zone_are_contested_and_none_is_picked(self, store: Store) -> None:
+        box = FakeBox()
+        clone = box.copy()
+        take(store, box, box.stock([(0, COUNTED, 48)]), clone.stock([(0, COUNTED, 48), (60_000, COUNTED, 40)]))
+        assert store.stock(stream_id(store, ZONE), 0, NOON_MS * 2) == (
+            Stand(NOON_MS, NOON_MS + 60_000, COUNTED, 48, 0),
+            Stand(NOON_MS + 60_000, NOON_MS + WINDOW_MS, None, None, 0),
+        )
+
+    def test_nothing_is_counted_in_the_future(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.stock([(0, COUNTED, 48)], length_ms=DAY_MS), at_ms=NOON_MS)
+        (stand,) = store.stock(stream_id(store, ZONE), 0, NOON_MS * 2)
+        assert stand.to_ms == NOON_MS + FUTURE_MS
+
+    def test_the_last_statement_of_a_zone_is_found(self, store: Store) -> None:
+        box = FakeBox()
+        first = box.stock([(0, COUNTED, 48)])
+        second = box.stock([(0, COUNTED, 50)], from_ms=NOON_MS + WINDOW_MS)
+        take(store, box, first, second, box.certificate())
+        found = stream_id(store, ZONE)
+        assert store.last_stock(found, NOON_MS * 2) == second
+        assert store.last_stock(found, NOON_MS + WINDOW_MS) == first
+        assert store.last_stock(found, NOON_MS) is None
+
+    def test_a_picture_is_one_however_often_it_is_told_and_its_bytes_are_found(self, store: Store) -> None:
+        box = FakeBox()
+        stays = box.picture(PNG + b"1")
+        leaves = box.picture(PNG + b"1", leaves=True)
+        take(store, box, stays, leaves, box.picture(PNG + b"1"), box.picture(PNG + b"2", from_ms=NOON_MS + HOUR_MS))
+        found = stream_id(store, ZONE)
+        told = store.pictures(found, 0, NOON_MS * 2, 9)
+        assert (told.count, told.here) == (2, 1)
+        assert [(one.is_here, one.from_ms) for one in told.newest] == [(False, NOON_MS + HOUR_MS), (True, NOON_MS)]
+        assert [store.picture(found, one.sha256) for one in told.newest] == [None, leaves]
+        assert len(store.pictures(found, 0, NOON_MS * 2, 1).newest) == 1
+        assert store.pictures(found, 0, NOON_MS + HOUR_MS, 9).count == 0
+
+    def test_the_certificate_of_a_time_is_the_last_one_before_it(self, store: Store) -> None:
+        box = FakeBox()
+        take(store, box, box.certificate(passed=False), box.certificate(at_ms=NOON_MS + DAY_MS))
+        found = stream_id(store, ZONE)
+        assert store.certificate(found, NOON_MS) is None
+        said = [store.certificate(found, at_ms) for at_ms in (NOON_MS + 1, NOON_MS + DAY_MS + 1)]
+        assert [one.passed for one in said if one is not None] == [False, True]
+
+    def test_a_camera_that_is_covered_is_an_alarm_of_its_gate(self, store: Store) -> None:
+        box = FakeBox()
+        event = Event(at_ms=NOON_MS, event=EventKind.CAMERA, phase=RAISED, subject="covered", says="one colour")
+        take(store, box, box.crossings(), box.events(event, stream=GATE))
+        assert store.streams()[0].alarms == 1
 
     def test_a_signed_gap_is_kept_with_its_reason(self, store: Store) -> None:
         box = FakeBox()
@@ -485,7 +573,7 @@ def a_life(box: FakeBox, dice: Random) -> list[bytes]:
     for _ in range(dice.randint(3, 14)):
         author = clone if dice.random() < 0.2 else box
         from_ms = NOON_MS + dice.randrange(20) * WINDOW_MS // 2
-        match dice.randrange(8):
+        match dice.randrange(11):
             case 0:
                 sealed.append(author.gap(from_ms=from_ms))
             case 1:
@@ -500,6 +588,15 @@ def a_life(box: FakeBox, dice: Random) -> list[bytes]:
             case 4:
                 values = [dice.choice([None, *range(90, 120)]) for _ in range(dice.randint(1, 20))]
                 sealed.append(author.sensed(values, from_ms=from_ms, decimals=dice.randrange(2)))
+            case 5:
+                verdict = dice.choice(list(EyeVerdict))
+                items = dice.randrange(60, 64)
+                sealed.append(author.stock([(0, COUNTED, items), (200_000, verdict, items)], from_ms=from_ms))
+            case 6:
+                data = dice.choice([b"one", b"two"])
+                sealed.append(author.picture(PNG + data, from_ms=from_ms, leaves=dice.random() < 0.5))
+            case 7:
+                sealed.append(author.certificate(at_ms=from_ms, passed=dice.random() < 0.5))
             case _:
                 spans = [(offset, dice.choice(states)) for offset in (0, 100_000, 200_000)[: dice.randint(1, 3)]]
                 sealed.append(author.readings(from_ms=from_ms, spans=spans))

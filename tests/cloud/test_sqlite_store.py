@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from cloud_sync.packing import Packer
+from cloud_sync.sqlite_open import FORMAT
 from cloud_sync.sqlite_store import SqliteStore
 from cloud_sync.store import Store, StoreError
-from evidence.bodies import Phase
+from evidence.bodies import Direction, Phase, Verdict
 from tests.cloud.boxes import FakeBox, limit
 from tests.cloud.store_contract import LATER_MS, StoreContract, derived, stream_id, take
 
@@ -122,29 +123,36 @@ def test_a_text_file_and_a_missing_directory_are_refused_with_one_sentence(tmp_p
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "a").close()
     with sqlite3.connect(tmp_path / "a") as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute(f"PRAGMA user_version = {FORMAT + 1}")
     db.close()
-    with pytest.raises(StoreError, match="has format 3"):
+    with pytest.raises(StoreError, match=f"has format {FORMAT + 1}"):
         SqliteStore(tmp_path / "a")
 
 
-def test_a_file_of_the_format_before_gets_the_tables_that_it_lacks_and_a_rebuild_fills_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("made_with", "lacks"), [(1, ("event", "alarm", "level", "measure")), (2, ())])
+def test_a_file_of_a_format_before_gets_what_it_lacks_and_a_rebuild_fills_it(
+    tmp_path: Path, made_with: int, lacks: tuple[str, ...]
+) -> None:
     box = FakeBox()
     store = SqliteStore(tmp_path / "a")
     store.enrol(box.enrolled)
-    take(store, box, box.sensed([120, 86]), box.events(limit(Phase.RAISED)))
+    take(store, box, box.sensed([120, 86]), box.events(limit(Phase.RAISED)), box.crossings(ways=[Direction.IN]))
+    take(store, box, box.stock([(0, Verdict.COUNTED, 48)]), box.picture(b"1"), box.certificate())
     expected = derived(store)
+    streams = [stream.id for stream in store.streams()]
     store.close()
     with sqlite3.connect(tmp_path / "a") as db:
-        for table in ("event", "alarm", "level", "measure"):
+        for table in ("stock", "picture", "certificate", *lacks):
             db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version = 1")
+        for column in ("seen", "looked", "uncertain"):
+            db.execute(f"ALTER TABLE crossing DROP COLUMN {column}")
+        db.execute(f"PRAGMA user_version = {made_with}")
     db.close()
     store = SqliteStore(tmp_path / "a")
-    assert store.streams()[0].alarms == 0
-    store.rebuild(stream_id(store, "fire/hydrant"))
+    assert derived(store) != expected
+    for stream in streams:
+        store.rebuild(stream)
     assert derived(store) == expected
-    assert store.streams()[0].alarms == 1
     store.close()
 
 
