@@ -43,6 +43,7 @@ from edge_agent.config.sections import (
     agent_port,
     lined,
 )
+from edge_agent.config.zones import ZONES_LIMIT, ZoneCamera, read_zones
 from evidence.bodies import Keep
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Pace",
     "Parity",
     "Uplink",
+    "ZoneCamera",
     "load",
 ]
 
@@ -79,6 +81,7 @@ class Config:
     cameras: tuple[Camera, ...]
     clock: CatchUp | None
     """None: the machine's own clock."""
+    zones: tuple[ZoneCamera, ...] = ()
 
     def machines_on(self, bus: Bus) -> tuple[Machine, ...]:
         """In the file's order."""
@@ -107,12 +110,14 @@ class _Builder:
     def config(self) -> Config | None:
         """None when there was a complaint."""
         reader = self._reader
-        reader.unknown(self._root, ("box", "uplink", "bus", "machine", "camera", "clock"), "")
+        reader.unknown(self._root, ("box", "uplink", "bus", "machine", "camera", "zone", "clock"), "")
         box = read_box(reader, self._root)
         uplink = self._uplink()
         buses = self._buses()
         machines = self._machines(box, {bus.name: bus for bus in buses})
         cameras = self._cameras()
+        zones = read_zones(reader, self._named("zone", ZONES_LIMIT))
+        self._distinct("camera or zone", "name", [*(each.name for each in cameras), *(each.name for each in zones)])
         clock = self._clock()
         if box is None or reader.complaints:
             return None
@@ -124,6 +129,7 @@ class _Builder:
             machines=machines,
             cameras=cameras,
             clock=clock,
+            zones=zones,
         )
 
     def _uplink(self) -> Uplink | None:
@@ -306,7 +312,6 @@ class _Builder:
             elif (x1 - x0) * in_y == (y1 - y0) * in_x:
                 self._reader.complain(f"{where}.in_normal", "along the gate", "a direction across it")
             cameras.append(Camera(**values | {"stream": f"gate/{values['name']}"}))
-        self._distinct("camera", "name", (camera.name for camera in cameras))
         return tuple(cameras)
 
     def _clock(self) -> CatchUp | None:
