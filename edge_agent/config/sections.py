@@ -367,6 +367,21 @@ MACHINE: Final = (
 )
 
 
+class SlitUse(Enum):
+    """What becomes of a gate's slit-scans: none are made, they stay on the box, or they travel in their statements."""
+
+    OFF = "off"
+    KEEP = "keep"
+    SEND = "send"
+
+
+class Way(Enum):
+    """What goods come on: a belt that runs under the gate, or through a door by people, trolleys and forklifts."""
+
+    BELT = "belt"
+    DOOR = "door"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """One camera with one counting line; its stream is gate/<name>."""
@@ -379,8 +394,17 @@ class Camera:
     """x0, y0, x1, y1 in pixels of the source, origin top left."""
     in_normal_milli: tuple[int, int]
     """The direction that counts as in, x and y, in thousandths."""
-    item_px: int | None
-    """About how long an item's shorter side is in the picture."""
+    item_px: tuple[int, int] | None
+    """About how wide and high an item is in the picture."""
+    speed_px_per_s: int | None
+    """About how fast items pass the gate."""
+    way: Way | None
+    frames_per_s_milli: int | None
+    """What was reached when the camera was commissioned."""
+    slit: SlitUse
+    slit_every_ms: int
+    pictures_keep_days: int
+    pictures_at_most_mb: int
     pace: Pace
 
 
@@ -394,7 +418,19 @@ CAMERA: Final = (
         kind=ListOf(Thousandths("-1000", "1000", "direction"), 2, 2),
         inside="in_normal_milli",
     ),
-    Key(name="item_px", kind=Whole(4, 4096, "pixels"), default=None),
+    Key(name="item_px", kind=ListOf(Whole(2, 4096, "pixels"), 2, 2), default=None),
+    Key(name="speed_px_per_s", kind=Whole(1, 100_000, "pixels a second"), default=None),
+    Key(name="way", kind=Choice({way.value: way for way in Way}), default=None),
+    Key(
+        name="frames_per_s",
+        kind=Thousandths("0.1", "240", "frames a second"),
+        default=None,
+        inside="frames_per_s_milli",
+    ),
+    Key(name="slit", kind=Choice({use.value: use for use in SlitUse}), default="keep"),
+    Key(name="slit_every_s", kind=Thousandths("10", "86400", "seconds"), default=3600, inside="slit_every_ms"),
+    Key(name="pictures_keep_days", kind=Whole(1, 3660, "days"), default=30),
+    Key(name="pictures_at_most_mb", kind=Whole(1, 100_000, "megabytes"), default=256),
     Key(
         name="pace",
         kind=Choice({pace.value: pace for pace in Pace}),
