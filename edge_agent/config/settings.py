@@ -19,10 +19,11 @@ from edge_agent.config.sections import (
     SerialPort,
     TcpPort,
 )
+from edge_agent.config.zones import ZoneCamera
 from evidence.judging.energy import IN_WH
 
 
-def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
+def settings_of(what: Machine | Camera | ZoneCamera | Box) -> dict[str, Any]:
     """How a stream is measured, as it is signed into its chain: text keys, and integers, texts, bytes, lists, maps.
 
     With the raw frames of a statement this is enough to decode and to judge again. No secret is in it.
@@ -31,13 +32,9 @@ def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
         case Machine():
             return _machine_settings(what)
         case Camera():
-            return {
-                "title": what.title,
-                "source": re.sub(r"//[^/@]*@", "//", what.source),
-                "gate_px": list(what.gate_px),
-                "in_normal_milli": list(what.in_normal_milli),
-                "pace": what.pace.value,
-            } | ({} if what.item_px is None else {"item_px": what.item_px})
+            return _camera_settings(what)
+        case ZoneCamera():
+            return _zone_settings(what)
         case Box():
             return {
                 "enterprise": what.enterprise,
@@ -50,6 +47,46 @@ def settings_of(what: Machine | Camera | Box) -> dict[str, Any]:
             }
         case never:
             assert_never(never)
+
+
+def _camera_settings(camera: Camera) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "title": camera.title,
+        "source": re.sub(r"//[^/@]*@", "//", camera.source),
+        "gate_px": list(camera.gate_px),
+        "in_normal_milli": list(camera.in_normal_milli),
+        "pace": camera.pace.value,
+        "slit": camera.slit.value,
+        "slit_every_ms": camera.slit_every_ms,
+        "pictures_keep_days": camera.pictures_keep_days,
+        "pictures_at_most_mb": camera.pictures_at_most_mb,
+    }
+    if camera.item_px is not None:
+        settings["item_px"] = list(camera.item_px)
+    if camera.way is not None:
+        settings["way"] = camera.way.value
+    for key in ("speed_px_per_s", "frames_per_s_milli"):
+        if getattr(camera, key) is not None:
+            settings[key] = getattr(camera, key)
+    return settings
+
+
+def _zone_settings(zone: ZoneCamera) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "title": zone.title,
+        "source": re.sub(r"//[^/@]*@", "//", zone.source),
+        "polygon_px": list(zone.polygon_px),
+        "look_every_ms": zone.look_every_ms,
+        "items": list(zone.items),
+        "pace": zone.pace.value,
+    }
+    if zone.exemplar_px is not None:
+        settings["exemplar_px"] = list(zone.exemplar_px)
+    if zone.declared is not None:
+        settings["declared"] = list(zone.declared)
+    if zone.contract_error_permille is not None:
+        settings["contract_error_permille"] = zone.contract_error_permille
+    return settings
 
 
 def _machine_settings(machine: Machine) -> dict[str, Any]:

@@ -80,6 +80,14 @@ class Standing:
         return bool(self.recent)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A look at the zone, and what may be said since."""
+
+    at_ms: int
+    standing: Standing
+
+
 def decide(before: Standing, seen: Seen, patience: Patience = PATIENCE) -> Standing:
     """What may be said after this look."""
     if seen.sight is Sight.BLIND:

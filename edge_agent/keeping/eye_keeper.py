@@ -181,6 +181,19 @@ class EyeKeeper(ABC, Generic[W, E]):
                 self._signer.end_run(self._process)
         self._go_on(self.window.after(to_ms), now_ms)
 
+    def change(self, settings: dict[str, Any]) -> None:
+        """From now on it is measured so. Raises SpoolError, and then it is as before."""
+        if settings == self._settings:
+            return
+        now_ms = self._clock.utc_ms()
+        to_ms = max(now_ms, self.window.end_ms)
+        with self._spool.writing():
+            self._sign(self.window, to_ms)
+            self._signer.declare(self._stream, settings)
+            self._spool.clear_journal(self._process, self._journal_id)
+        self._settings = settings
+        self._go_on(self.window.after(to_ms), now_ms)
+
     def note(self, wrong: SpoolError | None) -> None:
         """Log that the spool cannot be written, once, and that it can again."""
         if wrong is None:

@@ -69,6 +69,12 @@ class Likeness:
     """Whether all slots hold, and nothing between them changed."""
     block_px: tuple[float, float]
     """Width and height of a block in pixels of the source."""
+    least_share: float
+    """Of a box's area, to be one where something changed."""
+
+    def is_changed(self, box: Box) -> bool:
+        """Whether something changed where this box is."""
+        return self.share_changed(box) >= self.least_share
 
     def share_changed(self, box: Box) -> float:
         """Which share of a box's area lies on changed blocks."""
@@ -120,6 +126,7 @@ class Anchors:
             elsewhere=self._is_elsewhere(changed, then, ~inside),
             unchanged=all(held) and bool(np.count_nonzero(changed & free) <= quiet),
             block_px=self._block_px(changed.shape, picture),
+            least_share=self._rule.changed_share,
         )
 
     def moving(self, one: Picture, other: Picture) -> bool:
