@@ -28,6 +28,7 @@ from edge_agent.drivers.fire_line import CHINA, CONNECTIONS_LIMIT, INBOX_LIMIT, 
 from edge_agent.polling.poll import poll_bus
 from evidence.bodies import FRAMES_LIMIT, Event, EventKind, Events, Failure, Phase
 from evidence.exits import Exit
+from tests.world.broker import free_port
 from tests.world.fire_transmitter import (
     ADDRESS,
     CENTRE,
@@ -37,6 +38,7 @@ from tests.world.fire_transmitter import (
     FIRE,
     NOISE,
     NORMAL,
+    PATIENCE_S,
     Answered,
     FireTransmitter,
     analogue,
@@ -135,7 +137,7 @@ class Site:
         self.now_ms += after_ms
         return self.asker.ask(self.now_ms)
 
-    def ask_until_heard(self, frames: int = 1, *, within_s: float = 5) -> list[Exchange]:
+    def ask_until_heard(self, frames: int = 1, *, within_s: float = PATIENCE_S) -> list[Exchange]:
         """Ask until so many frames were handed over."""
         exchanges: list[Exchange] = []
         until_s = time.monotonic() + within_s
@@ -182,11 +184,11 @@ def test_an_alarm_is_an_event_and_a_state_and_is_confirmed() -> None:
         event = exchange.events[0]
         assert (event.value, event.reference) == (FIRE, 0)
         assert "火警, 点型光电感烟火灾探测器, 1号仓库烟感" in event.says
-        assert abs(event.at_ms - time.time() * 1000) < 5_000
+        assert abs(event.at_ms - time.time() * 1000) < 30_000
         (answer,) = transmitter.answers()
         second, minute, hour, day, month, year = answer.stamp
         answered_at = datetime(2000 + year, month, day, hour, minute, second)  # noqa: DTZ001  # China's
-        assert abs(answered_at - now_in_china()) < timedelta(seconds=5)
+        assert abs(answered_at - now_in_china()) < timedelta(seconds=30)
         assert answer == Answered(1, (1, 1), answer.stamp, CENTRE, ADDRESS, CONFIRM, b"")
 
 
@@ -197,9 +199,10 @@ def test_a_frame_is_confirmed_only_when_it_was_taken_or_has_waited_long(monkeypa
         transmitter.send(component_state(FIRE))
         assert [answer.command for answer in transmitter.answers()] == [CONFIRM]
         assert time.monotonic() - started_s >= 0.4
+        monkeypatch.setattr(fire_line, "CONFIRM_WITHIN_S", 2 * PATIENCE_S)
         transmitter.send(component_state(FIRE))
         here.ask_until_heard(2)
-        assert [answer.serial for answer in transmitter.answers(within_s=0.3)] == [2]
+        assert [answer.serial for answer in transmitter.answers()] == [2]
 
 
 def test_a_value_is_handed_over_once_and_a_state_holds() -> None:
@@ -282,7 +285,7 @@ def test_half_a_frame_is_given_up_and_counts_as_garbled(monkeypatch: pytest.Monk
         transmitter.send()
         here.ask_until_heard()
         transmitter.write(transmitter.frame(component_state(FIRE))[:40])
-        until_s = time.monotonic() + 5
+        until_s = time.monotonic() + PATIENCE_S
         while here.ask().failure is not Failure.GARBLED:
             assert time.monotonic() < until_s
             time.sleep(0.01)
@@ -449,7 +452,7 @@ def test_what_ends_the_listening_thread_is_raised_by_the_next_opening() -> None:
         assert broken is not None
         broken._admit = None  # type: ignore[assignment,method-assign]
         socket.create_connection(("127.0.0.1", here.line.port)).close()
-        broken._thread.join(5)
+        broken._thread.join(PATIENCE_S)
         with pytest.raises(TypeError):
             here.line.open()
 
@@ -725,8 +728,7 @@ kind = "state"
 
 
 def configured(tmp_path: Path) -> Config:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "our_site.toml").write_text(SITE, encoding="utf-8")
     (tmp_path / "box.toml").write_text(BOX.format(port=port), encoding="utf-8")
@@ -757,7 +759,7 @@ def test_a_file_tells_a_box_to_listen_and_its_readings_have_values_states_and_ev
     polling = threading.Thread(target=poll_bus, args=(bus, (machine,), SystemClock(), readings.append, stop))
     polling.start()
     try:
-        until_s = time.monotonic() + 5
+        until_s = time.monotonic() + PATIENCE_S
         while not readings:
             assert time.monotonic() < until_s
             time.sleep(0.01)

@@ -21,7 +21,7 @@ from tests.world.plant import Fault, Plant
 from tests.world.rs485 import Noise, Rs485
 from tests.world.serial_server import SerialServer
 
-QUICK = Questions(modbus_s=0.04, dlt_s=0.12, tcp_s=0.2)
+QUICK = Questions(modbus_s=0.3, dlt_s=0.4, tcp_s=0.5)
 N96 = Settings(baud=9600, parity=Parity.NONE)
 E24 = Settings(baud=2400, parity=Parity.EVEN)
 MODBUS, NEW, OLD, OBJECTS = BusKind.MODBUS_RTU, BusKind.DLT645_2007, BusKind.DLT645_1997, BusKind.DLT698_45

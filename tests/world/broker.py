@@ -9,13 +9,14 @@ Where no Mosquitto is installed, `missing_broker()` gives the reason to skip.
 """
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,9 +25,11 @@ from cloud_sync.broker import Broker, write
 from cloud_sync.ca import Authority, Role, create_key, signing_request
 
 HOST: Final = "127.0.0.1"
-START_TIMEOUT_S: Final = 10.0
-STOP_TIMEOUT_S: Final = 10.0
+START_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 30.0
 PORT_TRIES: Final = 5
+NEVER_GIVEN: Final = range(10_000, 32_768)
+"""Below net.ipv4.ip_local_port_range (ip-sysctl.rst)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +158,12 @@ def now_ms() -> int:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
-    with socket.socket() as asked:
-        asked.bind((HOST, 0))
-        port: int = asked.getsockname()[1]
-        return port
+    """A loopback port that nobody uses now; none of those that the kernel gives to whoever connects meanwhile."""
+    while True:
+        port = secrets.choice(NEVER_GIVEN)
+        with socket.socket() as asked, suppress(OSError):
+            asked.bind((HOST, port))
+            return port
 
 
 _PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin"

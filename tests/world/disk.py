@@ -26,7 +26,7 @@ from typing import Final
 
 CHUNK: Final = 1 << 20
 CUT_TRIES: Final = 1000
-TOOL_TIMEOUT_S: Final = 20.0
+TOOL_TIMEOUT_S: Final = 60.0
 SMALLEST_MB: Final = 8
 """With its journal; less is no ext4 that a power cut could be tried on."""
 

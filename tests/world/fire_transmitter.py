@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 
 SEND, CONFIRM, REQUEST, DENY = 2, 3, 4, 6
 NORMAL, FIRE, FAULT = 1, 2, 4
+PATIENCE_S = 30
 NOISE = b"\x00\xff@noise@\x40"
 WHEN = datetime(2026, 3, 4, 5, 6, 7)  # noqa: DTZ001  # a transmitter's clock names no zone
 ADDRESS = "00000000A001"
@@ -119,7 +120,7 @@ class FireTransmitter:
         self._heard = b""
 
     def __enter__(self) -> Self:
-        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=5)
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE_S)
         return self
 
     def __exit__(
@@ -146,7 +147,7 @@ class FireTransmitter:
     def write(self, octets: bytes) -> None:
         self._socket.sendall(octets)
 
-    def answers(self, count: int = 1, *, within_s: float = 5) -> list[Answered]:
+    def answers(self, count: int = 1, *, within_s: float = PATIENCE_S) -> list[Answered]:
         """The next `count` answers; they are all 30 bytes long."""
         self._socket.settimeout(within_s)
         while len(self._heard) < 30 * count:
@@ -156,7 +157,7 @@ class FireTransmitter:
         whole, self._heard = self._heard[: 30 * count], self._heard[30 * count :]
         return [taken_apart(whole[at : at + 30]) for at in range(0, len(whole), 30)]
 
-    def is_closed(self, *, within_s: float = 5) -> bool:
+    def is_closed(self, *, within_s: float = PATIENCE_S) -> bool:
         """Whether the other end hangs up."""
         self._socket.settimeout(within_s)
         try:

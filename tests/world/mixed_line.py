@@ -20,7 +20,7 @@ from typing import Final
 
 from tests.world.pty_line import PtyLine
 
-OVERLAP_S: Final = 0.03
+OVERLAP_S: Final = 0.1
 SPEEDS: Final = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
 

@@ -33,8 +33,8 @@ BUFFER_LIMIT: Final = 64 * 1024
 """Bytes on their way in one direction of one connection, at most."""
 CONNECTIONS_LIMIT: Final = 256
 TICK_S: Final = 0.01
-CONNECT_TIMEOUT_S: Final = 2.0
-STOP_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 30.0
 
 
 class Mode(Enum):

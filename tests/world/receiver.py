@@ -23,7 +23,7 @@ from cloud_sync.store import Store
 from evidence.keys import SigningKey
 from tests.world.broker import HOST, RunningBroker, free_port
 
-WAIT_S: Final = 15.0
+WAIT_S: Final = 60.0
 
 
 @dataclass(kw_only=True)

@@ -51,12 +51,12 @@ class StandIn:
         self._ready = Event()
         self._thread = Thread(target=self._run, name="stand-in", daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
     @property
     def count(self) -> int:

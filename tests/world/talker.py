@@ -13,7 +13,7 @@ from paho.mqtt.properties import Properties
 
 from tests.world.broker import ClientFiles, RunningBroker
 
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 30.0
 
 
 Given: TypeAlias = Any

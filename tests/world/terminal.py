@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _CODE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b")
 
 

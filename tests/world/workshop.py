@@ -36,7 +36,7 @@ BOX: Final = "box-1"
 PERIOD_S: Final = 0.1
 COMMIT_S: Final = 0.2
 HOLD_S: Final = 1
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 60.0
 MACHINES: Final = ("press", "saw")
 
 PROFILE: Final = """
@@ -112,10 +112,10 @@ class Process:
             return 0
         process.send_signal(how)
         try:
-            return process.wait(20)
+            return process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait()
             raise
 
 
