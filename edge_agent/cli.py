@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "check": ("edge_agent.commands.check", "print the configuration in force and ask every device once"),
     "run": ("edge_agent.commands.processes", "poll, watch and sync together, for a desk"),
     "poll": ("edge_agent.commands.processes", "ask the machines, keep and sign what they answer"),
-    "watch": ("edge_agent.commands.processes", "count goods at one camera's gate"),
+    "watch": ("edge_agent.commands.processes", "count goods at one camera's gate, or in one zone"),
     "sign": ("edge_agent.commands.sign", "hold the box's key and sign for poll and watch"),
     "sync": ("edge_agent.commands.processes", "send statements to the receiver"),
     "status": ("edge_agent.commands.status", "what is read, what is unsent, clock and disk"),

@@ -12,7 +12,7 @@ from cloud_sync.broker import DIRECTORY as BROKER_DIRECTORY
 from cloud_sync.broker import MEMORY_BYTES
 from edge_agent.commands.enrol import DIRECTORY as KEYS
 from edge_agent.commands.enrol import SIGNER
-from edge_agent.signing.remote import POLLS, socket_of
+from edge_agent.signing.remote import POLLS, WATCHES, socket_of
 
 UNITS: Final = Path(__file__).parent.parent / "systemd"
 DEBIANS_MOSQUITTO: Final = Path("/lib/systemd/system/mosquitto.service")
@@ -88,7 +88,10 @@ def test_each_socket_is_where_its_process_looks_and_signs_its_streams_only() -> 
         "qianliyan-sign.socket": socket_of(signer, camera=None),
         "qianliyan-sign@.socket": socket_of(signer, camera="%i"),
     }
-    for unit, streams in (("qianliyan-sign.service", POLLS), ("qianliyan-sign@.service", ("gate/%i",))):
+    for unit, streams in (
+        ("qianliyan-sign.service", POLLS),
+        ("qianliyan-sign@.service", tuple(each.format("%i") for each in WATCHES)),
+    ):
         assert dict(settings(unit))["ExecStart"].endswith(f" --streams {' '.join(streams)}")
     assert ("InaccessiblePaths", f"-{signer}") in settings("qianliyan-watch@.service")
 
@@ -109,8 +112,8 @@ def test_the_processes_are_those_of_the_design() -> None:
     box, receiver = "--config /etc/qianliyan/box.toml", "--config /etc/qianliyan/receiver.toml"
     key = "--key ${CREDENTIALS_DIRECTORY}/signing.key"
     assert started == {
-        f"/opt/qianliyan/bin/edge-agent sign {box} {key} --streams box machine/* meter/* zone/* fire/*",
-        f"/opt/qianliyan/bin/edge-agent sign {box} {key} --streams gate/%i",
+        f"/opt/qianliyan/bin/edge-agent sign {box} {key} --streams box machine/* meter/* fire/*",
+        f"/opt/qianliyan/bin/edge-agent sign {box} {key} --streams gate/%i zone/%i",
         f"/opt/qianliyan/bin/edge-agent poll {box}",
         f"/opt/qianliyan/bin/edge-agent watch %I {box}",
         f"/opt/qianliyan/bin/edge-agent sync {box}",

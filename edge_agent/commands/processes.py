@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.clock import Clock, SystemClock, clock_of
 from edge_agent.commands.orders import Orders
-from edge_agent.config.load import Config, ConfigurationError, load
+from edge_agent.config.load import Config, ConfigurationError, ZoneCamera, load
 from edge_agent.config.settings import settings_of
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import Spool, SpoolDamagedError, SpoolError, put_aside
@@ -42,7 +42,7 @@ def poll(config: Config, orders: Orders) -> Exit:
     from edge_agent.keeping.keeper import Keeper
     from edge_agent.polling.lines import Lines
 
-    with _signer(config, clock=clock_of(config.clock)) as signer:
+    with signer_of(config, clock=clock_of(config.clock)) as signer:
         keeper = Keeper(signer, config.box, _machine_settings(config), settings_of(config.box))
         keeper.start()
         lines = Lines(signer.clock, keeper.deliver, on_failure=orders.give_stop)
@@ -95,18 +95,35 @@ def _machine_settings(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def watch(config: Config, name: str, stop: Event) -> Exit:
-    """Count at one camera's gate until `stop` is set."""
+    """Count at one camera's gate, or in one zone, until `stop` is set."""
+    watched = {each.name: each for each in config.watched}
+    if name not in watched:
+        known = ", ".join(watched) or "none"
+        log.error("there is no camera or zone %s in %s; it has: %s", name, config.file, known)
+        return Exit.USAGE
+    camera = watched[name]
+    if isinstance(camera, ZoneCamera):
+        return _watch_zone(config, camera, stop)
     from edge_agent.eye.watch import watch as watch_camera
 
-    cameras = {camera.name: camera for camera in config.cameras}
-    if name not in cameras:
-        known = ", ".join(cameras) or "none"
-        log.error("there is no camera %s in %s; it has: %s", name, config.file, known)
-        return Exit.USAGE
-    camera = cameras[name]
     clock = SystemClock()  # what a camera sees cannot be hurried by a desk's clock
-    with _signer(config, clock=clock, camera=name) as signer:
+    with signer_of(config, clock=clock, camera=name) as signer:
         watch_camera(camera, signer, settings_of(camera), seal_every_ms=config.box.seal_every_ms, stop=stop)
+    return Exit.OK
+
+
+def _watch_zone(config: Config, zone: ZoneCamera, stop: Event) -> Exit:
+    from edge_agent.eye.litert import ModelError, stock_finder
+    from edge_agent.eye.zone_watch import watch_zone
+
+    try:
+        finder = stock_finder()
+    except ModelError as wrong:
+        log.error("%s", wrong)  # noqa: TRY400 - the message is whole
+        return Exit.HARDWARE
+    with signer_of(config, clock=SystemClock(), camera=zone.name) as signer:
+        every_ms = config.box.seal_every_ms
+        watch_zone(zone, signer, settings_of(zone), finder=finder, seal_every_ms=every_ms, stop=stop)
     return Exit.OK
 
 
@@ -178,7 +195,7 @@ def run(config: Config, orders: Orders) -> Exit:
 
 def _commands(config: Config) -> dict[str, list[str]]:
     """What runs for this configuration, by a name for people."""
-    commands = [["poll"], *(["watch", camera.name] for camera in config.cameras)]
+    commands = [["poll"], *(["watch", camera.name] for camera in config.watched)]
     if config.uplink is not None:
         commands.append(["sync"])
     return {" ".join(command): command for command in commands}
@@ -187,7 +204,7 @@ def _commands(config: Config) -> dict[str, list[str]]:
 def _pass_on(config: Config, wanted: Config, running: "dict[str, subprocess.Popen[bytes]]") -> None:
     """`poll` reloads by itself; what else is configured otherwise is stopped, and starts anew by the new file."""
     running["poll"].send_signal(signal.SIGHUP)
-    before, after = {c.name: c for c in config.cameras}, {c.name: c for c in wanted.cameras}
+    before, after = {c.name: c for c in config.watched}, {c.name: c for c in wanted.watched}
     over = [f"watch {name}" for name in before if before[name] != after.get(name)]
     over += ["sync"] if config.uplink is not None and config.uplink != wanted.uplink else []
     _end({name: running.pop(name) for name in over})
@@ -209,9 +226,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """`poll`, `watch`, `sync` and `run`."""
     _command(subparsers, "poll", "ask the machines, keep and sign what they answer", lambda c, _, o: poll(c, o))
     watching = _command(
-        subparsers, "watch", "count goods at one camera's gate", lambda c, args, o: watch(c, args.camera, o.stop)
+        subparsers,
+        "watch",
+        "count goods at one camera's gate, or in one zone",
+        lambda c, args, o: watch(c, args.camera, o.stop),
     )
-    watching.add_argument("camera", help="its name in the configuration")
+    watching.add_argument("camera", help="its name, or the zone's, in the configuration")
     sending = _command(
         subparsers, "sync", "send statements to the receiver", lambda c, a, o: sync(c, o.stop, once_within_s=a.once)
     )
@@ -262,7 +282,7 @@ def _make_way(spool: Path) -> Exit:
 
 
 @contextmanager
-def _signer(config: Config, *, clock: Clock, camera: str | None = None) -> Iterator[Signer]:
+def signer_of(config: Config, *, clock: Clock, camera: str | None = None) -> Iterator[Signer]:
     """Outlives everything that is to be signed: a child that holds the key ends last."""
     box = config.box
     with (

@@ -83,6 +83,11 @@ class Config:
     """None: the machine's own clock."""
     zones: tuple[ZoneCamera, ...] = ()
 
+    @property
+    def watched(self) -> "tuple[Camera | ZoneCamera, ...]":
+        """What has a `watch` of its own."""
+        return (*self.cameras, *self.zones)
+
     def machines_on(self, bus: Bus) -> tuple[Machine, ...]:
         """In the file's order."""
         return tuple(machine for machine in self.machines if machine.bus.name == bus.name)

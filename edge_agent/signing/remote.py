@@ -27,8 +27,10 @@ MEND_EVERY_MS: Final = 5_000
 """Between two attempts to find the signer again, when the first brought little: the journal must have its turn."""
 END_WAIT_S: Final = 2.0
 """How long a child may take to end once nobody is connected to it."""
-POLLS: Final = ("box", "machine/*", "meter/*", "zone/*", "fire/*")
+POLLS: Final = ("box", "machine/*", "meter/*", "fire/*")
 """The streams that `poll` signs."""
+WATCHES: Final = ("gate/{}", "zone/{}")
+"""The streams that the `watch` of this name signs: one of them is in the configuration."""
 
 log = logging.getLogger(__name__)
 
@@ -207,12 +209,12 @@ def way_of(box: Box, *, camera: str | None = None) -> Way:
     if box.signer is not None:
         return Served(socket_of(box.signer, camera=camera))
     assert box.signing_key is not None  # noqa: S101 - the configuration has one or the other
-    return Child(box.id, box.signing_key, POLLS if camera is None else (f"gate/{camera}",))
+    return Child(box.id, box.signing_key, POLLS if camera is None else tuple(each.format(camera) for each in WATCHES))
 
 
 def socket_of(signer: Path, *, camera: str | None) -> Path:
-    """A camera's process has a socket of its own, beside that of `poll`: by it nothing but its gate is signed."""
-    return signer if camera is None else signer.with_name(f"{signer.stem}-gate-{camera}{signer.suffix}")
+    """A camera's process has a socket of its own, beside that of `poll`: by it only its gate or zone is signed."""
+    return signer if camera is None else signer.with_name(f"{signer.stem}-watch-{camera}{signer.suffix}")
 
 
 def _said(cause: Exception, wait_s: float) -> str:
