@@ -69,6 +69,8 @@ class ZoneWindow:
     frames_seen: int = 0
     frames_dropped: int = 0
     last_ms: int | None = None
+    counted_ms: int | None = None
+    """When this window last told a new count."""
 
     def add(self, row: bytes) -> None:
         """Take in a row: a look that says something new, or that the last is still true."""
@@ -85,8 +87,10 @@ class ZoneWindow:
         if not said.says_as(self.now):
             at_ms = max(at_ms, (self.changes[-1][0] if self.changes else self.from_ms) + 1)
             if said.verdict is Verdict.COUNTED:
-                said = _counted_at(said, max(at_ms, said.counted_at_ms or 0))
+                self.counted_ms = at_ms
             self.changes.append((at_ms, said))
+        if self.counted_ms is not None:  # two looks of one instant stand one behind the other
+            said = _counted_at(said, max(self.counted_ms, said.counted_at_ms or 0))
         self.now = said
         self.last_ms = at_ms if self.last_ms is None else max(self.last_ms, at_ms)
 
