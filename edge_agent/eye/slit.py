@@ -131,7 +131,7 @@ class Sweep:
         raw = None
         if self._from_ms is not None and self._gate:
             columns = len(self._gate)
-            if at_ms is not None:
+            if at_ms is not None and 0 <= at_ms - self._last_ms <= HOLD_MS:
                 columns = max(columns, (at_ms - self._from_ms) * self._rate // 1000)
             held = [*range(len(self._gate)), *[-1] * (columns - len(self._gate))]
             raw = Raw(

@@ -90,6 +90,11 @@ class Database:
             self._db.close()
             raise
 
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._path
+
     def close(self) -> None:
         """Let go of the file; whatever was committed stays."""
         self._db.close()

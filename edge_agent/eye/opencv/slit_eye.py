@@ -35,9 +35,9 @@ class SlitEye:
         assert self._gate is not None  # noqa: S101 - just made
         return self._sweep.add(self._gate.sample(frame.picture)[0], self._band.sample(frame.picture), frame.at_ms)
 
-    def end(self) -> Raw | None:
-        """What is not told yet."""
-        return self._sweep.end()
+    def end(self, at_ms: int | None = None) -> Raw | None:
+        """What is not told yet; up to `at_ms` when pictures go on."""
+        return self._sweep.end(at_ms)
 
     def _begin(self, shorter_side: int) -> None:
         along = round(min(ALONG_MOST, max(ALONG_LEAST, self._line.length / 3)))
