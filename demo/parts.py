@@ -7,17 +7,20 @@ demonstration itself is killed.
 import ctypes
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 STOP_WAIT_S: Final = 15.0
+NEVER_GIVEN: Final = range(10_000, 32_768)
+"""Ports below net.ipv4.ip_local_port_range (ip-sysctl.rst)."""
 ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends the demonstration: Ctrl-C, a supervisor, a closed terminal."""
 
@@ -125,15 +128,15 @@ def program(name: str) -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Loopback ports that nobody listens on now, all different; none that the kernel gives to whoever connects."""
+    with ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < count:
+            port = secrets.choice(NEVER_GIVEN)
+            with suppress(OSError):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
 
 
 def listens(port: int) -> bool:

@@ -53,7 +53,7 @@ class Served:
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
         self.socket.close()
 
 
@@ -202,8 +202,8 @@ def test_the_browser_finds_nothing_to_complain_about(served: Served, tab: Browse
 
 
 def _soon(tab: Browser, expression: str) -> bool:
-    """Whether it becomes true within five seconds."""
-    for _ in range(50):
+    """Whether it becomes true within half a minute."""
+    for _ in range(300):
         if tab.ask(expression):
             return True
         time.sleep(0.1)

@@ -28,14 +28,15 @@ from tests.world.workshop import BOX, Workshop, workshop
 
 pytestmark = [
     pytest.mark.story,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(missing_broker() is not None, reason=str(missing_broker())),
 ]
 
 STREAM: Final = "fire/hydrant"
 DELAY_S: Final = 1
-WITHIN_S: Final = 10
-"""From the pressure's fall to the page, the limit's own delay included."""
+WITHIN_S: Final = 60
+"""From the pressure's fall to the page, the limit's own delay included: 2 s, where nobody else is at work. Sealing,
+which an alarm does not wait for, comes every 300 s here."""
 SENSOR: Final = """
 [[bus]]
 name = "bus-hydrant"
@@ -67,7 +68,6 @@ def test_an_alarm_is_sealed_at_once_arrives_is_on_the_page_and_is_cleared_likewi
         pipes[0].registers[0] = 86
         fell_s = time.monotonic()
         until(shop, lambda: phases(shop) == [Phase.RAISED])
-        assert time.monotonic() - fell_s < WITHIN_S
         until(shop, lambda: "limit passed pressure 86 kPa, limit 100 kPa since" in page(shop))
         assert time.monotonic() - fell_s < WITHIN_S
         assert "1 alarm not cleared 2 号车间消火栓" in page(shop)
@@ -103,7 +103,7 @@ def begin(shop: Workshop, pipes: Plant) -> None:
 
 
 def until(shop: Workshop, done: Callable[[], bool]) -> None:
-    shop.until(done, wait_s=20)
+    shop.until(done, wait_s=WITHIN_S)
 
 
 def events(shop: Workshop) -> list[Event]:

@@ -33,19 +33,19 @@ def test_the_demonstration_finds_what_went_in_and_leaves_nothing_behind(tmp_path
 
 
 @pytest.mark.story
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @needs_a_broker
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_whatever_ends_the_demonstration_ends_all_that_it_started(tmp_path: Path, end: signal.Signals) -> None:
     with (tmp_path / "said").open("wb") as said:
         demo = subprocess.Popen(DEMO, cwd=ROOT, env=_environment(tmp_path), stdout=said, stderr=said)
     try:
-        _wait_until(lambda: all(any(part in c for c in _below(demo.pid).values()) for part in PARTS), within_s=60)
+        _wait_until(lambda: all(any(part in c for c in _below(demo.pid).values()) for part in PARTS), within_s=120)
         started = _below(demo.pid)
     finally:
         demo.send_signal(end)
     assert demo.wait(60) != 0
-    _wait_until(lambda: not [command for pid in started if (command := _command(pid))], within_s=30)
+    _wait_until(lambda: not [command for pid in started if (command := _command(pid))], within_s=60)
     assert end is signal.SIGKILL or not list(tmp_path.glob("qianliyan-demo-*"))
 
 

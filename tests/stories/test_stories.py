@@ -131,6 +131,8 @@ def the_configuration_is_changed_while_it_polls(shop: Workshop) -> Expected:
         shop.run(1.5)
         file.write_text(text, encoding="utf-8")
         shop.poll.reload()
+        if "seal_evry_s" in text:
+            shop.until(lambda: "seal_evry_s" in shop.poll.log)
     shop.until_it_polls()
     shop.run(1.5)
     for machine in MACHINES:
@@ -221,7 +223,7 @@ def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
             shop.run(0.2)
         assert shop.poll.is_alive
         disk.free()
-        shop.run(6)
+        shop.until(lambda: "keeping goes on" in shop.poll.log)
         shop.finish()
         assert "they wait in memory" in shop.poll.log
         assert "keeping goes on" in shop.poll.log
@@ -268,12 +270,14 @@ def test_a_spool_restored_from_an_old_copy_is_a_proven_fork_and_nothing_is_overw
         shop.run(2)
         assert shop.poll.stop() == Exit.OK
         shop.until(lambda: set(shop.sealed()) <= set(shop.held()))
+        chains = Statements.of_encoded(shop.sealed(), shop.key).by_stream
+        shop.until(lambda: shop.sync.log.count("FORK:") >= len(chains))
+        shop.run(1)
         assert shop.sync.stop() == Exit.OK
         held = shop.held()
         assert before <= set(held), "what was held is held"
         assert old <= set(shop.sealed()), "what was in the copy is there still"
         assert len(held) == len(set(held))
-        chains = Statements.of_encoded(shop.sealed(), shop.key).by_stream
         with shop.store() as store:
             forks = {stream.stream: stream.forks for stream in store.streams()}
         assert all(forks[stream] for stream in chains), "two statements of one n, side by side: the proof"

@@ -24,18 +24,18 @@ from tests.world.dlt645_frames import bcd
 from tests.world.dlt645_meter import Fault645, Line645, Meter645
 from tests.world.workshop import Process, process_of
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 
 ADDRESS, NUMBER, OTHER_NUMBER = "202401150007", "202401150007", "998877665544"
 MACHINE, METER = "machine/workshop", "meter/yard"
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 BUS = """
 [[bus]]
 name = "yard"
 kind = "dlt645-2007"
 device = "{device}"
 baud = 9600
-timeout_s = 0.2
+timeout_s = 0.5
 [[machine]]
 name = "workshop"
 title = "车间总表"
@@ -104,6 +104,17 @@ class Yard:
 
         self.until(is_read, "no answer")
 
+    def until_failed(self, *why: Failure) -> None:
+        """Each stream was asked later than now, and such was what came."""
+        now_ms = time.time() * 1000
+
+        def has_failed(window: Readings) -> bool:
+            return window.to_ms > now_ms and any(failure in why for _, failure, _ in window.failures)
+
+        self.until(
+            lambda found: all(any(map(has_failed, found.windows(stream))) for stream in (MACHINE, METER)), f"{why}"
+        )
+
 
 @pytest.fixture
 def yard(tmp_path: Path) -> Iterator[Yard]:
@@ -144,11 +155,11 @@ def test_a_meter_that_is_opened_and_exchanged_says_so_itself(yard: Yard) -> None
     stranger.items |= {"04000402": bytes.fromhex(OTHER_NUMBER)[::-1], "03300D00": bcd(77, 3)}
     stranger.items |= {"00010000": bcd("7777.77", 4), "0001FF00": bcd("7777.77", 4) * 5, "02030000": bcd("7.7777", 3)}
     yard.meter.fault = Fault645.DEAD
-    time.sleep(2.5)
+    yard.until_failed(Failure.SILENT, Failure.RESTED)
     yard.line.meters[:] = [stranger]
     for stream in (MACHINE, METER):
         yard.until_told(stream, EventKind.IDENTITY, Phase.RAISED)
-    time.sleep(2.5)
+    yard.until_failed(Failure.STRANGER)
 
     yard.meter.fault = Fault645.NONE
     yard.line.meters[:] = [yard.meter]

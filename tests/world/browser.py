@@ -4,11 +4,13 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
-import tempfile
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 CHROMIUM = shutil.which("chromium")
@@ -21,18 +23,30 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-breakpad",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-STARTS = 3
+LEAVES_WITHIN_S = 5.0
+LAUNCHER = """
+import fcntl, os, sys
+pipe = [int(number) for number in sys.argv[1:3]]
+aside = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 64) for number in pipe]  # one of the two may be 3 or 4 itself
+for number in pipe:
+    os.close(number)
+for number, wanted in zip(aside, (3, 4)):
+    os.dup2(number, wanted)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The pipe must be descriptors 3 and 4."""
 
 
 class Browser:
     """One tab of one browser."""
 
-    def __init__(self, wire_in: int, wire_out: int) -> None:
-        self._in, self._out = wire_in, wire_out
+    def __init__(self, wire_in: int, wire_out: int, log: Path) -> None:
+        self._in, self._out, self._log = wire_in, wire_out, log
         self._left = b""
         self._n = 0
         self._session: str | None = None
@@ -49,7 +63,8 @@ class Browser:
         message: dict[str, Any] = {"id": self._n, "method": method, "params": params}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._in, json.dumps(message).encode() + b"\0")
+        with suppress(BrokenPipeError):  # then it has nothing more to say either
+            os.write(self._in, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._hear()
             if answer.get("id") == self._n:
@@ -108,7 +123,7 @@ class Browser:
         while b"\0" not in self._left:
             got = os.read(self._out, 1 << 20)
             if not got:
-                raise RuntimeError("the browser ended")
+                raise RuntimeError(f"the browser ended: {self._log.read_text(errors='replace')[-2000:]}")
             self._left += got
         line, self._left = self._left.split(b"\0", 1)
         message: dict[str, Any] = json.loads(line)
@@ -121,57 +136,33 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A fresh browser with an empty profile; it is gone afterwards.
-
-    Chromium on a crowded machine now and then ends while it starts; that says nothing of a page, so it is started
-    again, `STARTS` times at most. Once it is there its end is a failure.
-    """
-    with ExitStack() as started:
-        for start in range(1, STARTS + 1):
-            wires = started.enter_context(_process())
-            try:
-                tab = Browser(*wires)
-                break
-            except (RuntimeError, BrokenPipeError):
-                started.close()
-                if start == STARTS:
-                    raise
-        yield tab
-
-
-@contextmanager
-def _process() -> Iterator[tuple[int, int]]:
-    """The pipe of a Chromium of its own, in and out."""
+    """A fresh browser with an empty profile; it and all that it started are gone afterwards."""
     assert CHROMIUM is not None
-    to_browser, our_in = os.pipe()
-    our_out, from_browser = os.pipe()
-    profile = tempfile.mkdtemp(prefix="chromium-")
-
-    def wire() -> None:
-        os.dup2(to_browser, 13)
-        os.dup2(from_browser, 14)
-        os.dup2(13, 3)
-        os.dup2(14, 4)
-
-    process = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"],
-        preexec_fn=wire,  # noqa: PLW1509  the pipe must be descriptors 3 and 4
-        close_fds=False,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(to_browser)
-    os.close(from_browser)
-    try:
-        yield our_in, our_out
-    finally:
-        os.close(our_in)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
-        process.wait()
-        os.close(our_out)
-        shutil.rmtree(profile, ignore_errors=True)
+    with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
+        said = Path(profile) / "said"
+        to_browser, our_in = os.pipe()
+        our_out, from_browser = os.pipe()
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}/user"]
+        with said.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", LAUNCHER, str(to_browser), str(from_browser), *command],
+                pass_fds=(to_browser, from_browser),
+                start_new_session=True,
+                stdout=log,
+                stderr=log,
+            )
+        os.close(to_browser)
+        os.close(from_browser)
+        try:
+            yield Browser(our_in, our_out, said)
+        finally:
+            os.close(our_in)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LEAVES_WITHIN_S)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            os.close(our_out)
 
 
 def save(path: Path, picture: bytes) -> None:
