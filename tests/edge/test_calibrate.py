@@ -41,7 +41,7 @@ spool = "./spool.db"
 [[bus]]
 name = "hall"
 {bus}
-timeout_s = 0.2
+timeout_s = 0.5
 period_s = 0.1          # ten times a second
 
 [[machine]]
@@ -105,7 +105,7 @@ def test_a_walk_at_a_terminal_ends_with_a_file_that_the_agent_understands(tmp_pa
         file = written(tmp_path, f'kind = "modbus-rtu"\ndevice = "{line.device}"\nbaud = 19200', RULE + NEXT)
         before = file.read_text(encoding="utf-8")
         line[1].registers.update(float32(52, 12.0))
-        seconds = ("--off", "0.8", "--idle", "0.8", "--running", "1")
+        seconds = ("--off", "1.6", "--idle", "1.6", "--running", "2")
         picture = tmp_path / "press.svg"
         with Terminal("calibrate", "press", "--config", str(file), *seconds, "--picture", str(picture)) as terminal:
             terminal.until("Switch it OFF as after work (停工).")
@@ -142,7 +142,7 @@ def test_an_installer_may_leave_idling_out_say_no_and_go(tmp_path: Path) -> None
     with Rs485(units=(1,), baud=57600) as line:
         file = written(tmp_path, f'kind = "modbus-rtu"\ndevice = "{line.device}"\nbaud = 19200')
         before = file.read_bytes()
-        seconds = ("--off", "0.8", "--idle", "0.8", "--running", "1")
+        seconds = ("--off", "1.6", "--idle", "1.6", "--running", "2")
         with Terminal("calibrate", "press", "--config", str(file), *seconds) as terminal:
             terminal.until("Enter when it is off")
             terminal.type("\n")
@@ -170,7 +170,7 @@ def test_without_a_terminal_states_follow_each_other_and_the_walk_is_recorded(tm
         file = written(tmp_path, f'kind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {plant[0].port}')
         plant[0].registers.update(float32(52, 3150.0))
         kept = tmp_path / "walk.jsonl"
-        code, said = run(file, "--off", "0.8", "--idle", "0", "--running", "0.8", "--record", str(kept))
+        code, said = run(file, "--off", "1.6", "--idle", "0", "--running", "1.6", "--record", str(kept))
     assert code is Exit.WRONG_OUT_THERE
     assert "REFUSED: running draws no more than off: 3.15 kW, 3.15 kW" in said
     assert "next: walk it again" in said

@@ -27,7 +27,7 @@ profile = "eastron_sdm72"
 
 
 def tcp_bus(port: int, name: str = "gateway") -> str:
-    return f'[[bus]]\nname = "{name}"\nkind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {port}\ntimeout_s = 0.1\n'
+    return f'[[bus]]\nname = "{name}"\nkind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {port}\ntimeout_s = 0.4\n'
 
 
 def run(tmp_path: Path, text: str, *flags: str) -> tuple[Exit, str]:
@@ -80,7 +80,7 @@ def test_a_device_that_is_silent_or_refuses_makes_the_check_fail_and_says_what_t
 
 
 def test_a_serial_line_is_asked_and_a_missing_adapter_is_hardware(tmp_path: Path) -> None:
-    bus = '[[bus]]\nname = "line"\nkind = "modbus-rtu"\ndevice = "{device}"\nbaud = 19200\ntimeout_s = 0.1\n'
+    bus = '[[bus]]\nname = "line"\nkind = "modbus-rtu"\ndevice = "{device}"\nbaud = 19200\ntimeout_s = 0.4\n'
     machines = MACHINE.format(unit=1, bus="line") + MACHINE.format(unit=2, bus="line")
     with Rs485(units=(1, 2), baud=57600) as wire:
         wire[2].fault = Noise.DEAD

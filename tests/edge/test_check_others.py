@@ -67,7 +67,7 @@ def test_an_agent_that_answers_is_told_with_its_values(tmp_path: Path, ask: str)
 )
 def test_an_agent_that_does_not_answer_is_told_what_to_look_at(tmp_path: Path, fault: Fault, says: str) -> None:
     with Agent(fault=fault) as agent:
-        bus = f'kind = "mtconnect"\nurl = "http://127.0.0.1:{agent.port}"\ntimeout_s = 0.3'
+        bus = f'kind = "mtconnect"\nurl = "http://127.0.0.1:{agent.port}"\ntimeout_s = 0.6'
         code, said = checked(tmp_path, bus, 'device = "Mill-1"\n' + MILL)
     assert code is Exit.WRONG_OUT_THERE
     assert f"WRONG machine/press: {says}" in said

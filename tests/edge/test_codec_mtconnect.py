@@ -1,7 +1,7 @@
 import ast
 import inspect
 from contextlib import suppress
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -177,18 +177,18 @@ def test_no_dtd_is_looked_at(dtd: str) -> None:
 
 
 def test_a_billion_laughs_are_refused_at_once() -> None:
-    began_s = perf_counter()
+    began_s = process_time()
     with pytest.raises(FrameError) as wrong:
         parse(BOMB)
     assert wrong.value.fault is FrameFault.CONTROL
-    assert perf_counter() - began_s < 0.5
+    assert process_time() - began_s < 0.5
 
 
 def test_a_large_answer_is_read_within_moments_and_texts_are_cut() -> None:
     many = "".join(f"<Message dataItemId='m{at}' sequence='{at}'>{'x' * 2000}</Message>" for at in range(1500))
-    began_s = perf_counter()
+    began_s = process_time()
     streams = parsed(document(BODY.replace("</Events>", many + "</Events>")))
-    assert perf_counter() - began_s < 2
+    assert process_time() - began_s < 2
     assert len(streams.observations) == 1506
     assert {len(one.text) for one in streams.observations if one.tag == "Message"} == {TEXT_LIMIT}
 

@@ -179,7 +179,7 @@ def test_whatever_a_meter_does_wrong_it_is_named_and_the_next_answer_is_right(
             exchange = ask(asker)
             assert (exchange.failure, exchange.values) == (failure, (value,))
             assert exchange.frames[0][0][-2:] != b""
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 20
             wire[METER].fault = Fault645.NONE
             assert line.open() is None
             for _ in range(2):

@@ -34,13 +34,13 @@ name = "hall"
 kind = "modbus-rtu"
 device = "{rtu}"
 baud = 9600
-timeout_s = 0.1
+timeout_s = 0.4
 
 [[bus]]
 name = "meters"
 kind = "dlt645-2007"
 device = "{dlt}"
-timeout_s = 0.2
+timeout_s = 0.4
 
 [[machine]]
 name = "loom-1"     # by the door

@@ -207,7 +207,7 @@ def test_numbers_are_the_same_however_they_are_written() -> None:
 
 def serial(device: str, kind: BusKind) -> Bus:
     port = SerialPort(device=device, baud=9600, parity=Parity.EVEN, stopbits=1)
-    return Bus(name="line", kind=kind, port=port, timeout_ms=100, period_ms=SECOND_MS)
+    return Bus(name="line", kind=kind, port=port, timeout_ms=400, period_ms=SECOND_MS)
 
 
 def of(bus: Bus, profile: Profile, unit: int | str, identity: Identity | None) -> Machine:
@@ -285,7 +285,7 @@ def test_a_modbus_device_that_is_exchanged_is_a_stranger() -> None:
     with Plant() as plant:
         device = plant[0]
         device.registers |= {0: 5, 1: 6, 100: 1923, 110: 7}
-        here = of(replace(tcp(device.port), timeout_ms=300), profile, 1, Identity(meter_number="1923-7"))
+        here = of(replace(tcp(device.port), timeout_ms=500), profile, 1, Identity(meter_number="1923-7"))
         with opened(here) as (asker, line):
             assert asker.ask(0).values == (5, 6)
             device.fault = Fault.HANG
@@ -310,7 +310,7 @@ def test_a_silence_in_one_stream_is_one_of_the_device() -> None:
     with Plant() as plant:
         device = plant[0]
         device.registers |= {100: 7}
-        bus = replace(tcp(device.port), timeout_ms=100)
+        bus = replace(tcp(device.port), timeout_ms=500)
         here = replace(of(bus, profile, 1, Identity(meter_number="7")), stream="machine/a")
         slow = replace(here, stream="meter/a", period_ms=30_000)
         line = driver_of(bus).line_of(bus)

@@ -33,7 +33,7 @@ enterprise = "Tyres"
 site = "hall 2"
 signing_key = "credential:signing.key"   # never in here
 """
-FAST = ("--wait-s", "0.1")
+FAST = ("--wait-s", "0.3")
 
 
 def scanned(*arguments: str) -> tuple[Exit, str]:

@@ -71,6 +71,13 @@ class Terminal:
             assert time.monotonic() < give_up_s, self.said[-2000:]
             assert self._hear(0.2) or self._process.poll() is None or self.said.count(text) >= times, self.said[-2000:]
 
+    def shows(self, pattern: str) -> None:
+        """Wait until the screen as a whole shows this; it is drawn in pieces, and drawn anew."""
+        give_up_s = time.monotonic() + PATIENCE_S
+        while not re.search(pattern, self.screen()):
+            assert time.monotonic() < give_up_s, self.screen()
+            self._hear(0.2)
+
     def ended(self, *, wait_s: float = PATIENCE_S) -> int:
         """Its exit code, once it has ended."""
         give_up_s = time.monotonic() + wait_s
