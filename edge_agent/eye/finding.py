@@ -1,14 +1,14 @@
 """Finding items in whole pictures: at a gate in every frame, in a zone at the scale that suits the model.
 
 The model knows items best when their side is about `SIDE` pixels. For a zone the scale comes from the installer's
-exemplar, or from the picture itself: it is looked at in several sizes, and the one is taken whose own finds are nearest
-to that side. Then it is cut into tiles of the model's size that overlap.
+exemplar, or from the picture itself: it is looked at in several sizes, and the one is taken in which finds of about that
+side cover most of it. A picture larger than the model's input is cut into tiles that overlap.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,13 +19,21 @@ from edge_agent.eye.track import Box
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from edge_agent.eye.counting import Frame, Picture
 
-SIDE = 36.0
+SIDE = 44.0
 """Pixels: the side of an item as the model likes it."""
 
-SIZES = (160, 224, 320, 448, 640, 896)
+SIZES = (80, 112, 160, 224, 320, 448, 640, 896)
 """Pixels: the longer sides at which a picture of unknown scale is looked at."""
+
+SPREAD = 0.6
+"""Logarithm: how far from the liked side a find may be before it tells little about the scale."""
+
+GRID = 64
+"""Cells a side on which it is measured how much of a picture the finds cover."""
 
 OVERLAP = 96
 """Pixels that neighbouring tiles share: more than an item that either should tell of."""
@@ -119,19 +127,21 @@ class StockFinder:
         return self._scaled_to(picture, round(max(picture.shape[:2]) * SIDE / side))
 
     def _at_best_scale(self, picture: Picture) -> Found:
-        """At the size whose finds are nearest to the liked side, weighed by how many and how sure they are."""
+        """At the size in which finds of the liked side cover most, weighed by how sure they are.
+
+        Not by how many they are: seen too large, each label on a carton is a find, but covers little.
+        """
         longest = max(picture.shape[:2])
-        best, best_worth = NOTHING, 0.0
+        best, most = NOTHING, 0.0
         for size in SIZES:
             if size > 1.5 * longest:
-                continue
+                break
             found = self._scaled_to(picture, size)
-            if not len(found):
-                continue
-            off = np.log(found.sides * size / longest / SIDE)
-            worth = float((found.scores * np.exp(-((off / 0.5) ** 2))).sum())
-            if worth > best_worth:
-                best, best_worth = found, worth
+            if len(found):
+                off = np.log(found.sides * size / longest / SIDE)
+                covered = _covered(found, found.scores * np.exp(-((off / SPREAD) ** 2)), longest)
+                if covered > most:
+                    best, most = found, covered
         return best
 
     def _scaled_to(self, picture: Picture, longest: int) -> Found:
@@ -177,6 +187,16 @@ def _surroundings(zone: Sequence[tuple[float, float]] | None, width: int, height
     if right - left < 1 or bottom - top < 1:
         return 0, 0, width, height
     return left, top, right, bottom
+
+
+def _covered(found: Found, weights: NDArray[np.floating[Any]], longest: int) -> float:
+    """How many cells of a grid over the picture the boxes cover, each cell by the greatest weight there."""
+    cells = np.zeros((GRID, GRID))
+    edges = np.round(found.boxes * (GRID / longest)).clip(0, GRID).astype(int)
+    for index in np.argsort(weights, kind="stable"):
+        x0, y0, x1, y1 = edges[index]
+        cells[y0:y1, x0:x1] = weights[index]
+    return float(cells.sum())
 
 
 def _tiles(picture: Picture, wide: int, high: int) -> Iterator[tuple[Picture, int, int, tuple[float, ...]]]:
