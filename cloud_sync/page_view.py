@@ -1,4 +1,4 @@
-"""What the page asks of the store: eight questions, answered with plain values.
+"""What the page asks of the store: ten questions, answered with plain values.
 
 An answer holds only streams that the reader may see; the page itself decides nothing about permission.
 Methods are called from several threads at once, and may block.
@@ -7,15 +7,19 @@ Methods are called from several threads at once, and may block.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from cloud_sync.levels import Width
 from cloud_sync.reports import Span
-from cloud_sync.store import Slot
-from evidence.bodies import Direction, Event, GapReason
+from cloud_sync.stock import Stand
+from cloud_sync.store import Pictures, Slot
+from evidence.bodies import Acceptance, Direction, Event, GapReason, Stock
+from evidence.judging.gates import is_contested
 from evidence.judging.judge import Threshold
 from evidence.judging.limits import Limit
 from evidence.statement import ClockQuality
+
+NO_PICTURES: Final = Pictures(newest=(), count=0, here=0)
 
 
 class Subject(Enum):
@@ -26,6 +30,7 @@ class Subject(Enum):
     """A fire sensor or fire alarm transmitter."""
     METER = "meter"
     GATE = "gate"
+    ZONE = "zone"
 
 
 class Trouble(Enum):
@@ -101,7 +106,7 @@ class Sensed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A machine, sensor or gate and the stream that witnesses it. All times are UTC milliseconds."""
+    """A machine, sensor, gate or zone and the stream that witnesses it. All times are UTC milliseconds."""
 
     key: str
     """Stands in addresses ([a-z0-9.-]); unique among the enterprise's streams of one subject."""
@@ -133,6 +138,17 @@ class Crossing:
     direction: Direction
     what: str
     confidence_permille: int
+    sources: Sequence[str] = ()
+    """What saw it, where that was noted,"""
+    looked: int = 0
+    """of how many that looked."""
+    uncertain: int = 0
+    """How many more items may be in this load."""
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether it is doubtful."""
+        return is_contested(self.confidence_permille, self.uncertain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +166,30 @@ class GateView:
     crossings: Sequence[Crossing] = ()
     clear: Sequence[Clear] = ()
     """All other time since the first statement is blind, so that silence is never a zero count."""
+    pictures: Pictures = NO_PICTURES
+    """Those that end in the window."""
+    certificate: Acceptance | None = None
+    """The last one before its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneView:
+    """What a zone's camera witnessed in a window."""
+
+    stands: Sequence[Stand] = ()
+    """In time order, each instant once, not cut at the window; what is absent is no data."""
+    last: Stock | None = None
+    """What was signed last before its end."""
+    pictures: Pictures = NO_PICTURES
+    certificate: Acceptance | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A picture that left the box, as it was signed."""
+
+    media_type: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +232,7 @@ class PageView(Protocol):
         ...
 
     def watched(self, enterprise: str) -> Sequence[Watched]:
-        """Its machines, sensors and gates, in the order of the page; none for an enterprise that is not known."""
+        """All that is watched, in the order of the page; nothing for an enterprise that is not known."""
         ...
 
     def spans(self, enterprise: str, from_ms: int, to_ms: int) -> Mapping[str, Sequence[Span]]:
@@ -201,6 +241,14 @@ class PageView(Protocol):
 
     def gate(self, enterprise: str, key: str, from_ms: int, to_ms: int) -> GateView:
         """What a gate saw from from_ms up to to_ms."""
+        ...
+
+    def zone(self, enterprise: str, key: str, from_ms: int, to_ms: int) -> ZoneView:
+        """What stood in a zone from from_ms up to to_ms."""
+        ...
+
+    def image(self, enterprise: str, key: str, subject: Subject, digest: bytes) -> Image | None:
+        """The picture of a gate or zone with this SHA-256, out of its signed statement; None where it did not leave."""
         ...
 
     def sensed(
@@ -214,9 +262,9 @@ class PageView(Protocol):
         ...
 
     def happened(self, enterprise: str, watched: Watched, from_ms: int, to_ms: int, at_most: int) -> Happened:
-        """What happened to a machine, meter or fire sensor from from_ms up to to_ms."""
+        """What happened to a machine, sensor, gate or zone from from_ms up to to_ms."""
         ...
 
     def record(self, enterprise: str, key: str, subject: Subject) -> Record | None:
-        """How much of a machine's or gate's stream is signed; None before its first statement."""
+        """How much of its stream is signed; None before its first statement."""
         ...

@@ -1,4 +1,4 @@
-"""The pages for people: enterprises, their machines as bars, one machine, one gate.
+"""The pages for people: enterprises, their machines as bars, one machine, one gate, one zone.
 
 Thin: sheets decide, templates place.
 
@@ -7,6 +7,7 @@ Every page is complete without a script; with one it fetches itself again while 
 Let the application add GZipMiddleware: a page shrinks to a fifth.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, tzinfo
 from hashlib import sha256
@@ -21,6 +22,7 @@ from cloud_sync.page_view import (
     Crossing,
     Enterprise,
     GateView,
+    Happened,
     PageView,
     Problem,
     Record,
@@ -28,6 +30,7 @@ from cloud_sync.page_view import (
     Subject,
     Trouble,
     Watched,
+    ZoneView,
 )
 from cloud_sync.reports import Span, State, latest
 from cloud_sync.sheets.asked import Asked, Reach
@@ -36,6 +39,7 @@ from cloud_sync.sheets.gate import gate_sheet
 from cloud_sync.sheets.machine import machine_sheet
 from cloud_sync.sheets.machines import ORDER, machines_sheet
 from cloud_sync.sheets.sensor import NOTES, WIDTH, SensorRow, sensor_row, sensor_sheet
+from cloud_sync.sheets.zone import zone_row, zone_sheet
 from cloud_sync.words import CHINA, Language, Voice, language_of
 
 __all__ = [
@@ -65,10 +69,19 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, HX-Request",
 }
+PICTURE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, max-age=86400, immutable",
+}
+"""A picture's address names its hash, so it never changes; only whoever sees the page may keep it."""
 HTML: Final = "text/html; charset=utf-8"
 NOW_NEEDS_MS: Final = 60 * 60_000
 """How far back the first page looks to say what a machine does now."""
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _HERE: Final = Path(__file__).parent
 _FILES: Final = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
 _TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -84,6 +97,9 @@ def pages(view: PageView, *, now_ms: Callable[[], int], zone: tzinfo = CHINA) ->
     router.add_api_route("/e/{enterprise}/fire/{key}", site.fire, response_class=Response)
     router.add_api_route("/e/{enterprise}/meter/{key}", site.meter, response_class=Response)
     router.add_api_route("/e/{enterprise}/g/{key}", site.gate, response_class=Response)
+    router.add_api_route("/e/{enterprise}/g/{key}/picture/{digest}", site.gate_picture, response_class=Response)
+    router.add_api_route("/e/{enterprise}/z/{key}", site.zone, response_class=Response)
+    router.add_api_route("/e/{enterprise}/z/{key}/picture/{digest}", site.zone_picture, response_class=Response)
     router.add_api_route("/static/{name}", static_file, response_class=Response)
     return router
 
@@ -135,7 +151,7 @@ class _Site:
         )
 
     def machines(self, request: Request, enterprise: str) -> Response:
-        """All machines, sensors and gates of an enterprise."""
+        """All machines, sensors, gates and zones of an enterprise."""
         known = self._known(request, enterprise)
         if isinstance(known, Response):
             return known
@@ -144,9 +160,14 @@ class _Site:
         eventful = self._view.eventful(enterprise, asked.from_ms, asked.to_ms)
         machines = [each for each in watched if each.subject is Subject.MACHINE]
         gates = [
-            gate_sheet(asked, each, self._seen(asked, enterprise, each.key), None)
+            gate_sheet(asked, each, self._seen(asked, enterprise, each.key), _counted(eventful, each), None)
             for each in watched
             if each.subject is Subject.GATE
+        ]
+        zones = [
+            zone_row(asked, each, self._stood(asked, enterprise, each.key), eventful.get((each.subject, each.key), 0))
+            for each in watched
+            if each.subject is Subject.ZONE
         ]
         return self._show(
             request,
@@ -158,6 +179,7 @@ class _Site:
             sensors=self._sensors(asked, enterprise, watched, eventful),
             sensors_say=asked.voice(NOTES[asked.reach]),
             gates=gates,
+            zones=zones,
             alarmed=alarmed(asked.voice, watched if asked.live else ()),
             simulated=any(each.simulated for each in watched),
         )
@@ -196,6 +218,7 @@ class _Site:
             return found
         asked, one, watched = found
         seen = self._seen(asked, enterprise, key)
+        happened = self._view.happened(enterprise, watched, asked.from_ms, asked.to_ms, LISTED_EVENTS)
         record = self._view.record(enterprise, key, Subject.GATE)
         return self._show(
             request,
@@ -203,9 +226,45 @@ class _Site:
             "gate.html",
             title=watched.title,
             enterprise=one,
-            sheet=gate_sheet(asked, watched, seen, record),
+            sheet=gate_sheet(asked, watched, seen, happened, record, path=request.url.path),
             simulated=watched.simulated,
         )
+
+    def zone(self, request: Request, enterprise: str, key: str) -> Response:
+        """One zone in full."""
+        found = self._found(request, enterprise, key, Subject.ZONE)
+        if isinstance(found, Response):
+            return found
+        asked, one, watched = found
+        seen = self._stood(asked, enterprise, key)
+        happened = self._view.happened(enterprise, watched, asked.from_ms, asked.to_ms, LISTED_EVENTS)
+        record = self._view.record(enterprise, key, Subject.ZONE)
+        return self._show(
+            request,
+            asked,
+            "zone.html",
+            title=watched.title,
+            enterprise=one,
+            sheet=zone_sheet(asked, watched, seen, happened, record, path=request.url.path),
+            simulated=watched.simulated,
+        )
+
+    def gate_picture(self, request: Request, enterprise: str, key: str, digest: str) -> Response:
+        """A gate's picture."""
+        return self._picture(request, enterprise, key, Subject.GATE, digest)
+
+    def zone_picture(self, request: Request, enterprise: str, key: str, digest: str) -> Response:
+        """A zone's picture."""
+        return self._picture(request, enterprise, key, Subject.ZONE, digest)
+
+    def _picture(self, request: Request, enterprise: str, key: str, subject: Subject, digest: str) -> Response:
+        """A picture that left the box: the signed bytes, and nothing that a browser could take for a page."""
+        image = None
+        if _DIGEST.fullmatch(digest) and any(each.name == enterprise for each in self._view.enterprises()):
+            image = self._view.image(enterprise, key, subject, bytes.fromhex(digest))
+        if image is None:
+            return self._refuse(request, "not_found", 404)
+        return Response(image.data, media_type=image.media_type, headers=PICTURE_HEADERS)
 
     def _sensor(self, request: Request, enterprise: str, key: str, subject: Subject) -> Response:
         found = self._found(request, enterprise, key, subject)
@@ -271,6 +330,9 @@ class _Site:
     def _seen(self, asked: Asked, enterprise: str, key: str) -> GateView:
         return self._view.gate(enterprise, key, asked.from_ms, min(asked.to_ms, asked.now_ms))
 
+    def _stood(self, asked: Asked, enterprise: str, key: str) -> ZoneView:
+        return self._view.zone(enterprise, key, asked.from_ms, min(asked.to_ms, asked.now_ms))
+
     def _known(self, request: Request, enterprise: str) -> tuple[Asked, Enterprise] | Response:
         asked = read_question(request, self._now_ms(), self._zone)
         one = next((each for each in self._view.enterprises() if each.name == enterprise), None)
@@ -306,6 +368,11 @@ class _Site:
         voice = Voice(language=_language(request), zone=self._zone)
         body = self._templates.get_template("refused.html").render(say=voice, word=word)
         return Response(body, status, media_type=HTML, headers=HEADERS)
+
+
+def _counted(eventful: Mapping[tuple[Subject, str], int], watched: Watched) -> Happened:
+    """How many events there were, and none of them."""
+    return Happened(count=eventful.get((watched.subject, watched.key), 0))
 
 
 def _language(request: Request) -> Language:

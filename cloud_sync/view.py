@@ -17,17 +17,19 @@ from cloud_sync.page_view import (
     Enterprise,
     GateView,
     Happened,
+    Image,
     Problem,
     Record,
     Sensed,
     Subject,
     Trouble,
     Watched,
+    ZoneView,
 )
 from cloud_sync.reports import Span, State
 from cloud_sync.sensor_view import happening, measuring
 from cloud_sync.store import GapRow, Store, Stream
-from evidence.bodies import NAME, Configuration, Kind
+from evidence.bodies import NAME, Configuration, Kind, Picture, Stock
 from evidence.chain import Segment
 from evidence.errors import MalformedError, RefusedError
 from evidence.judging.judge import Threshold
@@ -38,6 +40,8 @@ from evidence.statement import Statement, open_statement
 _SUBJECT: Final = {subject.value: subject for subject in Subject}
 ALARMS_NAMED: Final = 5
 """Alarms of one stream that the page names, at most."""
+LISTED_PICTURES: Final = 24
+"""Pictures of one stream that the page names, at most, the newest: a day's hours."""
 OPENED_LIMIT: Final = 4096
 """Statements kept opened in memory, at most: the newest settings of each stream."""
 
@@ -84,11 +88,39 @@ class StoreView:
                     direction=crossing.direction,
                     what=crossing.label,
                     confidence_permille=crossing.confidence_permille,
+                    sources=crossing.sources,
+                    looked=crossing.looked,
+                    uncertain=crossing.uncertain,
                 )
                 for crossing in crossings
             ),
             clear=tuple(Clear(from_ms=start, to_ms=end) for start, end, paint in painted if paint == Paint.CLEAR),
+            pictures=self._store.pictures(stream.id, from_ms, to_ms, LISTED_PICTURES),
+            certificate=self._store.certificate(stream.id, to_ms),
         )
+
+    def zone(self, enterprise: str, key: str, from_ms: int, to_ms: int) -> ZoneView:
+        """See PageView."""
+        stream = self._find(enterprise, key, Subject.ZONE)
+        if stream is None:
+            return ZoneView()
+        encoded = self._store.last_stock(stream.id, to_ms)
+        last = None if encoded is None else self._open(encoded, stream.box)
+        return ZoneView(
+            stands=self._store.stock(stream.id, from_ms, to_ms),
+            last=last.body if last is not None and isinstance(last.body, Stock) else None,
+            pictures=self._store.pictures(stream.id, from_ms, to_ms, LISTED_PICTURES),
+            certificate=self._store.certificate(stream.id, to_ms),
+        )
+
+    def image(self, enterprise: str, key: str, subject: Subject, digest: bytes) -> Image | None:
+        """See PageView. The statement is verified again: nobody sees a picture that was not signed."""
+        stream = self._find(enterprise, key, subject)
+        encoded = None if stream is None else self._store.picture(stream.id, digest)
+        statement = None if stream is None or encoded is None else self._open(encoded, stream.box)
+        if statement is None or not isinstance(statement.body, Picture) or statement.body.sha256 != digest:
+            return None
+        return Image(media_type=statement.body.media_type, data=statement.body.data)
 
     def sensed(
         self, enterprise: str, watched: Sequence[Watched], from_ms: int, to_ms: int, width: Width

@@ -10,6 +10,7 @@ from typing import Final
 
 from cloud_sync.reports import DAY_MS, HOUR_MS, State
 from cloud_sync.words_of_events import EVENT_WORDS, POINTS, WHYS
+from cloud_sync.words_of_eyes import CONDITIONS, EYE_WORDS
 
 MINUTE_MS: Final = 60_000
 CHINA: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -166,12 +167,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The span must be 24h, 7d or 30d, and the day like 2026-11-23.",
     ),
     **EVENT_WORDS,
+    **EYE_WORDS,
 }
 LABELS: Final[dict[str, tuple[str, str]]] = {
     "goods": ("货物", "goods"),
     "carton": ("纸箱", "carton"),
     "person": ("人员", "person"),
     "vehicle": ("车辆", "vehicle"),
+    "tyre": ("轮胎", "tyre"),
+    "sack": ("袋", "sack"),
+    "drum": ("桶", "drum"),
+    "roll": ("卷", "roll"),
+    "bobbin": ("筒纱", "bobbin"),
+    "forklift": ("叉车", "forklift"),
+    "load": ("一批货物", "load"),
 }
 """What a detector calls the things it sees; another label is said as it was signed."""
 WEEKDAYS: Final = (tuple(f"周{day}" for day in "一二三四五六日"), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
@@ -202,6 +211,10 @@ class Voice:
             return POINTS[name][self._at]
         base, _, which = name.rpartition("_")
         return f"{POINTS[base][self._at]} {which.upper()}" if base in POINTS else name
+
+    def condition(self, name: str) -> str:
+        """The word for what is wrong with a camera, or the name itself."""
+        return CONDITIONS.get(name, (name, name))[self._at]
 
     def why(self, why: str) -> str:
         """Where a limit comes from."""

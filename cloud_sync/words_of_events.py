@@ -16,6 +16,8 @@ EVENT_WORDS: Final[dict[str, tuple[str, str]]] = {
     "event10": ("计数异常", "counter"),
     "event11": ("记录丢失", "records lost"),
     "event12": ("短暂状态", "brief state"),
+    "event13": ("摄像头异常", "camera"),
+    "event14": ("图片离开监控仪", "a picture left the box"),
     "phase0": ("记录", "noted"),
     "phase1": ("报警", "raised"),
     "phase2": ("解除", "cleared"),

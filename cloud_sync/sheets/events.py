@@ -13,6 +13,8 @@ from evidence.bodies import EventKind, Phase
 
 LISTED_EVENTS: Final = 100
 """Rows of the list of events, at most, newest first."""
+SUBJECT_SHOWN: Final = 16
+"""Hexadecimal digits of a picture's hash that a page says."""
 
 
 class Icon(StrEnum):
@@ -115,6 +117,7 @@ _ICON: Final = {
     EventKind.DISAGREEMENT: Icon.DOUBT,
     EventKind.WITNESS: Icon.DOUBT,
     EventKind.COUNTER: Icon.DOUBT,
+    EventKind.CAMERA: Icon.DOUBT,
 }
 _PLAIN: Final = frozenset({EventKind.LIMIT, EventKind.WITNESS, EventKind.COUNTER, EventKind.STATE})
 """Events whose numbers say something even where nobody knows what they count."""
@@ -132,11 +135,21 @@ def _line(voice: Voice, each: Happening, day: str) -> EventLine:
         icon=icon,
         what=voice(f"event{event.event}"),
         phase=voice(f"phase{event.phase}"),
-        subject=voice.point(event.subject if each.point is None else each.point.name),
+        subject=_subject(voice, each),
         value=_figure(each, event.value),
         reference=_reference(voice, each),
         says="" if each.point is not None else event.says,
     )
+
+
+def _subject(voice: Voice, each: Happening) -> str:
+    """The point, what is wrong with the camera, or the beginning of a picture's hash."""
+    match each.event.event:
+        case EventKind.CAMERA:
+            return voice.condition(each.event.subject)
+        case EventKind.DISCLOSURE:
+            return each.event.subject[:SUBJECT_SHOWN]
+    return voice.point(each.event.subject if each.point is None else each.point.name)
 
 
 def _reference(voice: Voice, each: Happening) -> str:
@@ -149,7 +162,7 @@ def _reference(voice: Voice, each: Happening) -> str:
 def _says(voice: Voice, each: Happening) -> str:
     """压力 86 kPa，限值 100 kPa; or what was signed for a person."""
     event = each.event
-    subject = voice.point(event.subject if each.point is None else each.point.name)
+    subject = _subject(voice, each)
     value, reference = _figure(each, event.value), _figure(each, event.reference)
     if not value or each.point is None:
         return " · ".join(part for part in (subject, event.says) if part)

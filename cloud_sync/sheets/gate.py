@@ -9,9 +9,11 @@ from typing import Final
 from markupsafe import Markup
 
 from cloud_sync.bars import Count, gate_columns
-from cloud_sync.page_view import Crossing, GateView, Record, Watched
+from cloud_sync.page_view import Crossing, GateView, Happened, Record, Watched
 from cloud_sync.reports import Span, State, timeline
 from cloud_sync.sheets.asked import Asked, DayLink, Label, Reach, day_links, days_said, hour_labels, page_grid
+from cloud_sync.sheets.events import Alarms, EventList, alarms_of, event_list, events_mark
+from cloud_sync.sheets.eyes import CertificateLine, PictureList, certificate_line, picture_list
 from cloud_sync.sheets.machine import Facts, evidence_of
 from cloud_sync.sheets.machines import marks_of
 from cloud_sync.words import Voice
@@ -32,6 +34,10 @@ class CrossingLine:
     inward: bool
     what: str
     confidence: str
+    contested: str
+    """That it is doubtful, and how many more items may be in the load; empty where it is not."""
+    sources: str
+    """Who saw it, where not all did that looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +62,23 @@ class GateSheet:
     grid: Markup
     crossings: tuple[CrossingLine, ...]
     left_out: int
+    contested: str
+    """How many are doubtful; empty for none."""
+    certificate: CertificateLine
+    pictures: PictureList
     marks: tuple[str, ...]
+    alarms: Alarms
+    happened: str
+    """How many events there were, for the row; empty for none."""
+    events: EventList
     simulated: bool
     evidence: Facts
 
 
-def gate_sheet(asked: Asked, gate: Watched, seen: GateView, record: Record | None) -> GateSheet:
-    """The sheet of a gate; `seen` over the whole window."""
+def gate_sheet(
+    asked: Asked, gate: Watched, seen: GateView, happened: Happened, record: Record | None, *, path: str = ""
+) -> GateSheet:
+    """The sheet of a gate, whose page is at `path`; `seen` over the whole window."""
     voice = asked.voice
     single = asked.reach is Reach.DAY
     inside = sorted((c for c in seen.crossings if asked.from_ms <= c.at_ms < asked.to_ms), key=lambda c: -c.at_ms)
@@ -70,6 +86,7 @@ def gate_sheet(asked: Asked, gate: Watched, seen: GateView, record: Record | Non
     sight = _sight(asked, gate, seen)
     blind_ms = sum(span.length_ms for span in sight if span.state is State.UNKNOWN)
     installed = gate.first_ms is not None and gate.first_ms < asked.to_ms
+    doubtful = sum(crossing.is_contested for crossing in inside)
     ins, outs = sum(count.ins for count in counts), sum(count.outs for count in counts)
     return GateSheet(
         key=gate.key,
@@ -87,7 +104,13 @@ def gate_sheet(asked: Asked, gate: Watched, seen: GateView, record: Record | Non
         grid=page_grid(asked),
         crossings=_lines(asked, inside[:LISTED_CROSSINGS]),
         left_out=max(0, len(inside) - LISTED_CROSSINGS),
+        contested=voice("contested_are", n=doubtful) if doubtful else "",
+        certificate=certificate_line(asked, seen.certificate),
+        pictures=picture_list(asked, path, gate, seen.pictures),
         marks=marks_of(voice, gate),
+        alarms=alarms_of(asked, gate),
+        happened=events_mark(voice, happened.count),
+        events=event_list(asked, happened),
         simulated=gate.simulated,
         evidence=evidence_of(voice, gate, record),
     )
@@ -120,9 +143,24 @@ def _lines(asked: Asked, crossings: Sequence[Crossing]) -> tuple[CrossingLine, .
             inward=c.direction is Direction.IN,
             what=voice.label(c.what),
             confidence=f"{c.confidence_permille // 10} %",
+            contested=_contested(voice, c),
+            sources=_sources(voice, c),
         )
         for c, day in zip(crossings, days_said(asked, [c.at_ms for c in crossings]), strict=True)
     )
+
+
+def _contested(voice: Voice, crossing: Crossing) -> str:
+    if crossing.uncertain:
+        return voice("contested_load", n=crossing.uncertain)
+    return voice("contested_one") if crossing.is_contested else ""
+
+
+def _sources(voice: Voice, crossing: Crossing) -> str:
+    seen = len(crossing.sources)
+    if seen == crossing.looked:
+        return ""
+    return voice("seen_by_some", names=", ".join(crossing.sources), seen=seen, looked=crossing.looked)
 
 
 def _blind_said(voice: Voice, blind_ms: int) -> str | None:

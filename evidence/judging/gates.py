@@ -15,9 +15,9 @@ CONTESTED_BELOW_PERMILLE: Final = 500
 """A crossing with less confidence is contested (存疑)."""
 
 
-def is_contested(crossing: Crossing) -> bool:
+def is_contested(confidence_permille: int, uncertain: int) -> bool:
     """Whether a crossing is doubtful: little confidence, or more items in the load than were seen."""
-    return crossing.confidence_permille < CONTESTED_BELOW_PERMILLE or crossing.uncertain > 0
+    return confidence_permille < CONTESTED_BELOW_PERMILLE or uncertain > 0
 
 
 def seen_by(body: Crossings, crossing: Crossing) -> list[str]:
@@ -123,7 +123,7 @@ class Gate:
         )
 
     def _look_at(self, body: Crossings, crossing: Crossing) -> None:
-        self.contested += is_contested(crossing)
+        self.contested += is_contested(crossing.confidence_permille, crossing.uncertain)
         self.uncertain += crossing.uncertain
         _count(self.labels, crossing.label)
         seeing = seen_by(body, crossing)

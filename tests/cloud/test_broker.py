@@ -20,10 +20,12 @@ from cloud_sync.errors import CloudSyncError
 from evidence.exits import Exit
 from evidence.statement import BATCH_LIMIT
 from tests.world.broker import ClientFiles, RunningBroker, free_port, missing_broker, now_ms, running_broker
+from tests.world.receiver import until
 from tests.world.talker import Heard, NotConnectedError, Talker
 
 AT_MS = 1_790_000_000_000
 QUIET_S = 0.3
+PATIENCE_S = 60
 """How long a test listens to be sure that nothing comes; loopback needs 1 ms."""
 
 
@@ -101,6 +103,7 @@ def test_a_box_that_guesses_the_receivers_group_starves_it_and_still_reads_nothi
         curious.subscribe(f"$share/guessed/{UP}/+")
         for number in range(10):
             says.publish(f"{UP}/press-2", bytes((number,)))
+        hears.hear(5)
         assert len(hears.hear_for(QUIET_S)) == 5
         assert curious.heard == []
 
@@ -135,6 +138,7 @@ def test_two_receivers_share_the_load_and_no_batch_comes_twice(broker: RunningBr
             assert hears.subscribe(f"$share/receivers/{UP}/+") == "Granted QoS 1"
         for number in range(20):
             says.publish(f"{UP}/press-1", bytes((number,)))
+        until(lambda: sum(len(hears.hear_for(QUIET_S)) for hears in (one, two)) >= 20)
         numbers = [m.payload[0] for hears in (one, two) for m in hears.hear_for(QUIET_S)]
         assert sorted(numbers) == list(range(20))
         assert one.heard
@@ -224,7 +228,7 @@ def test_a_revoked_box_that_is_connected_stays_until_the_broker_restarts(broker:
 
 
 def test_plain_text_gets_no_answer(broker: RunningBroker) -> None:
-    with socket.create_connection((broker.host, broker.port), timeout=5) as plain:
+    with socket.create_connection((broker.host, broker.port), timeout=PATIENCE_S) as plain:
         plain.sendall(bytes.fromhex("100f00044d5154540502003c000003782d31"))
         try:
             answer = plain.recv(4)
@@ -242,7 +246,7 @@ def test_tls_1_1_is_refused(broker: RunningBroker) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     with (
-        socket.create_connection((broker.host, broker.port), timeout=5) as raw,
+        socket.create_connection((broker.host, broker.port), timeout=PATIENCE_S) as raw,
         pytest.raises(ssl.SSLError, match=r"(?i)version|alert"),
     ):
         context.wrap_socket(raw, server_hostname=broker.host)
@@ -339,7 +343,7 @@ def test_the_broker_runs_as_an_ordinary_user_that_is_handed_its_key_alone() -> N
                     break
             context = ssl.create_default_context(cafile=str(directory / "ca" / "ca.pem"))
             with (
-                socket.create_connection(("127.0.0.1", port), timeout=5) as raw,
+                socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as raw,
                 context.wrap_socket(raw, server_hostname="127.0.0.1") as served,
             ):
                 assert served.version() == "TLSv1.3"

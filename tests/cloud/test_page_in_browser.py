@@ -33,6 +33,9 @@ PAGES = (
     "/e/hengyuan/fire/board-1?span=7d",
     "/e/hengyuan/fire/panel",
     "/e/hengyuan/meter/yard?span=30d",
+    "/e/hengyuan/z/hall-a",
+    "/e/hengyuan/z/hall-b?span=7d",
+    "/e/hengyuan/z/yard?span=30d",
 )
 
 

@@ -93,6 +93,9 @@ ALL = (
     "/e/hengyuan/fire/panel",
     "/e/hengyuan/fire/sprinkler-1?span=30d&day=2026-11-10",
     "/e/hengyuan/meter/yard",
+    "/e/hengyuan/z/hall-a",
+    "/e/hengyuan/z/hall-b?span=7d",
+    "/e/hengyuan/z/yard?span=30d&day=2026-11-10",
 )
 
 
@@ -297,9 +300,7 @@ def test_a_gate_shows_in_out_and_net_over_the_time_shown(works: FastAPI, address
     html = page(works, f"/e/hengyuan/g/dock-01{address}")
     ins, outs = (int(n) for n in re.findall(r"<span>(?:in|out)</span><b>(\d+)</b>", html))
     assert f"<span>net</span><b>{ins - outs:+d}</b>" in html
-    assert ins + outs == html.count('<td class="what">carton</td>') + int(
-        (re.findall(r"and (\d+) more", html) or [0])[0]
-    )
+    assert ins + outs == html.count('<td class="what">carton') + int((re.findall(r"and (\d+) more", html) or [0])[0])
     assert f"in {ins} · out {outs}" in page(works, f"/e/hengyuan{address}")
 
 

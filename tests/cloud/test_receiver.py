@@ -161,8 +161,9 @@ def test_a_sigterm_in_the_middle_of_a_stream_stores_what_is_in_hand_and_loses_no
         talker.hear(1)
         assert receiver.stop() == 0
         receiver.start()
-        talker.hear_for(0.5)  # what the broker had not taken from the box yet
-        until(lambda: mark(receiver) == 59, why=lambda: receiver.log)
+        until(  # the broker had not taken all from the box yet
+            lambda: talker.hear_for(0.1) is not None and mark(receiver) == 59, why=lambda: receiver.log
+        )
 
 
 @pytest.mark.story
@@ -188,7 +189,7 @@ def test_kill_9_at_any_instant_loses_nothing_that_was_receipted(
         until(lambda: sender.mark == len(sender.sent) - 1, why=lambda: f"{sender.mark} of {len(sender.sent)}")
     finally:
         sender.stop.set()
-        thread.join(10)
+        thread.join(60)
     with receiver.store() as store:
         (held,) = store.held("box-1", [MACHINE])
         assert [(s.first, s.last) for s in held.segments] == [(0, len(sender.sent) - 1)]

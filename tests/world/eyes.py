@@ -1,5 +1,6 @@
 """What an eye writes into a notebook: looks at a zone, pictures, certificates."""
 
+import random
 import struct
 import zlib
 from collections.abc import Sequence
@@ -100,15 +101,30 @@ def condition(notebook: Notebook, stream: str, subject: str, phase: Phase) -> by
 
 def png(width: int = 24, height: int = 16, *, least: int = 0) -> bytes:
     """A grey picture, made with nothing but zlib; another one for another `least`."""
-    rows = b"".join(b"\0" + bytes((least + x * 7 + y * 13) % 256 for x in range(width)) for y in range(height))
+    return _png(width, height, [bytes((least + x * 7 + y * 13) % 256 for x in range(width)) for y in range(height)])
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+def slit_scan(width: int = 720, height: int = 96, *, seed: int = 0) -> bytes:
+    """An hour at a gate as a box would draw it: a grey ground, a figure for each passage."""
+    chance = random.Random(seed)
+    rows = [bytearray([205 + (y * 3 + x) % 7 for x in range(width)]) for y in range(height)]
+    for _ in range(3 + seed % 5):
+        left, wide, top = chance.randrange(width - 30), chance.randrange(8, 26), chance.randrange(10, 50)
+        for y in range(top, height - 6):
+            rows[y][left : left + wide] = bytes([60 + (y + seed * 17) % 90] * wide)
+        rows[4][left : left + wide] = bytes(wide)
+    return _png(width, height, rows)
 
 
 def mark(at_ms: int, x: int, direction: Direction) -> Mark:
     """A crossing marked in a picture."""
     return Mark(at_ms, x, 8, direction)
+
+
+def _png(width: int, height: int, rows: Sequence[bytes | bytearray]) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

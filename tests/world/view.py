@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from hashlib import sha256
 
@@ -14,19 +14,23 @@ from cloud_sync.page_view import (
     GateView,
     Happened,
     Happening,
+    Image,
     Problem,
     Record,
     Sensed,
     Subject,
     Trouble,
     Watched,
+    ZoneView,
 )
 from cloud_sync.reports import HOUR_MS, Span, State
+from cloud_sync.store import Pictures
 from cloud_sync.words import Language, Voice
 from evidence.bodies import Direction, GapReason
 from evidence.judging.judge import Threshold
 from evidence.statement import ClockQuality
 from tests.world.sensors import SensorLife, add_sensors, machine_alarms, machine_events
+from tests.world.zones import add_zones
 
 MINUTE_MS = 60_000
 CHINA = Voice(language=Language.EN)
@@ -54,6 +58,9 @@ class MemoryView:
     records: dict[tuple[str, str, Subject], Record] = field(default_factory=dict)
     sensors: dict[tuple[str, str, Subject], SensorLife] = field(default_factory=dict)
     told: dict[tuple[str, str, Subject], list[Happening]] = field(default_factory=dict)
+    zones: dict[tuple[str, str], ZoneView] = field(default_factory=dict)
+    images: dict[bytes, Image] = field(default_factory=dict)
+    simulated: bool = False
 
     def enterprises(self) -> Sequence[Enterprise]:
         return self.known
@@ -73,7 +80,21 @@ class MemoryView:
         return GateView(
             crossings=[c for c in found.crossings if from_ms <= c.at_ms < to_ms],
             clear=[c for c in found.clear if c.to_ms > from_ms and c.from_ms < to_ms],
+            pictures=_inside(found.pictures, from_ms, to_ms),
+            certificate=found.certificate,
         )
+
+    def zone(self, enterprise: str, key: str, from_ms: int, to_ms: int) -> ZoneView:
+        found = self.zones[enterprise, key]
+        return replace(
+            found,
+            stands=[stand for stand in found.stands if stand.to_ms > from_ms and stand.from_ms < to_ms],
+            pictures=_inside(found.pictures, from_ms, to_ms),
+        )
+
+    def image(self, enterprise: str, key: str, subject: Subject, digest: bytes) -> Image | None:
+        known = (enterprise, key) in (self.gates if subject is Subject.GATE else self.zones)
+        return self.images.get(digest) if known else None
 
     def sensed(
         self, enterprise: str, watched: Sequence[Watched], from_ms: int, to_ms: int, width: Width
@@ -101,9 +122,14 @@ class MemoryView:
         return self.records.get((enterprise, key, subject))
 
 
+def _inside(pictures: Pictures, from_ms: int, to_ms: int) -> Pictures:
+    newest = tuple(one for one in pictures.newest if from_ms <= one.to_ms < to_ms)
+    return Pictures(newest=newest, count=len(newest), here=sum(one.is_here for one in newest))
+
+
 def lifelike(*, days: int = 31, simulated: bool = True, now_ms: int = NOW_MS) -> MemoryView:
-    """A textile and plastics works with nine machines and a gate, seen in the afternoon."""
-    view = MemoryView(known=[Enterprise(name="hengyuan", title="苏州恒远纺织")])
+    """A textile and plastics works with nine machines, a gate and three zones, seen in the afternoon."""
+    view = MemoryView(known=[Enterprise(name="hengyuan", title="苏州恒远纺织")], simulated=simulated)
     view.streams["hengyuan"] = []
     shapes = {
         "loom-01": ("1 号喷水织机", two_shift),
@@ -181,6 +207,7 @@ def lifelike(*, days: int = 31, simulated: bool = True, now_ms: int = NOW_MS) ->
         view.told["hengyuan", key, Subject.MACHINE] = happened
     add_sensors(view, now_ms=now_ms, midnight_ms=CHINA.midnight(TODAY), simulated=simulated)
     _gate(view, simulated=simulated, now_ms=now_ms)
+    add_zones(view, now_ms=now_ms, midnight_ms=CHINA.midnight(TODAY))
     return view
 
 
@@ -288,7 +315,10 @@ def _gate(view: MemoryView, *, simulated: bool, now_ms: int) -> None:
             at_ms=midnight - back * 24 * HOUR_MS + int(chance.uniform(7, 19 if back else 15.4) * HOUR_MS),
             direction=chance.choice([Direction.IN, Direction.IN, Direction.OUT]),
             what="carton",
-            confidence_permille=chance.randrange(780, 995),
+            confidence_permille=(sure := chance.randrange(780, 995)) - (500 if sure % 23 == 0 else 0),
+            sources=("detector", "foreground")[: 1 if sure % 23 == 0 else 2],
+            looked=2,
+            uncertain=3 if sure % 61 == 0 else 0,
         )
         for back in range(30)
         for _ in range(chance.randrange(90, 180))
