@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_agent.eye.counting import Frame, Lost, SightTest
 from edge_agent.eye.items import GOODS, Counted, Finder, count_boxes
+from edge_agent.eye.opencv.anchors import view_of
 from edge_agent.eye.stock import Looked, Seen, Standing, agreed, decide, together
 from evidence.bodies import Sight, Verdict
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_agent.eye.counting import Picture
-    from edge_agent.eye.opencv.anchors import Anchors, Likeness
+    from edge_agent.eye.opencv.anchors import Anchors, Likeness, View
     from edge_agent.eye.zone import Zone
 
 PICTURES: Final = 5
@@ -62,6 +63,12 @@ class ZoneEye:
         """What may be said now."""
         return self._standing
 
+    def wants(self, steady_ms: int) -> bool:
+        """Whether it would look at a picture of this time, beside asking whether the camera sees."""
+        if self._taken:
+            return steady_ms - self._taken[-1].steady_ms >= APART_MS
+        return self._due_ms is None or steady_ms >= self._due_ms
+
     def begin(self, standing: Standing) -> None:
         """Go on from what an earlier run had counted."""
         self._standing = standing
@@ -74,9 +81,7 @@ class ZoneEye:
         if sight is Sight.BLIND:
             return self._blind(what.at_ms)
         self._sight = sight
-        if self._due_ms is None or what.steady_ms >= self._due_ms:
-            return self._take(what)
-        return None
+        return self._take(what) if self.wants(what.steady_ms) else None
 
     def _blind(self, at_ms: int) -> Looked | None:
         self._taken.clear()
@@ -87,10 +92,8 @@ class ZoneEye:
         return self._decided(Seen(at_ms=at_ms, sight=Sight.BLIND))
 
     def _take(self, frame: Frame) -> Looked | None:
-        if self._taken and frame.steady_ms - self._taken[-1].steady_ms < APART_MS:
-            return None
         if not self._taken:
-            likeness = self._anchors.compare(frame.picture)
+            likeness = self._anchors.compare(view_of(frame.picture))
             if likeness is not None and likeness.unchanged and self._standing.count is not None:
                 return self._done(Seen(at_ms=frame.at_ms, unchanged=True), frame)
         self._taken.append(frame)
@@ -99,11 +102,12 @@ class ZoneEye:
     def _look(self) -> Looked:
         """Something is not as it was: ask the model, picture by picture."""
         frames, self._taken = self._taken, []
-        likenesses = [self._anchors.compare(frame.picture) for frame in frames]
+        views = [view_of(frame.picture) for frame in frames]
+        likenesses = [self._anchors.compare(view) for view in views]
         pictures = tuple(
             self._counted(frame.picture, likeness) for frame, likeness in zip(frames, likenesses, strict=True)
         )
-        moves = [self._anchors.moving(one.picture, other.picture) for one, other in pairwise(frames)]
+        moves = [self._anchors.moving(one, other) for one, other in pairwise(views)]
         known = [likeness for likeness in likenesses if likeness is not None]
         seen = Seen(
             at_ms=frames[-1].at_ms,
@@ -113,8 +117,8 @@ class ZoneEye:
             pictures=pictures,
         )
         looked = self._done(seen, frames[-1])
-        if looked.standing.verdict is Verdict.COUNTED:
-            self._remember(frames, pictures)
+        if looked.standing.verdict is Verdict.COUNTED and not any(one.dim for one in known):
+            self._remember(views, pictures)
         return looked
 
     def _counted(self, picture: Picture, likeness: Likeness | None) -> Counted:
@@ -127,11 +131,11 @@ class ZoneEye:
             return found
         return together(self._anchors.slots, likeness.held, found, changed=likeness.is_changed)
 
-    def _remember(self, frames: Sequence[Frame], pictures: Sequence[Counted]) -> None:
+    def _remember(self, views: Sequence[View], pictures: Sequence[Counted]) -> None:
         best = agreed(pictures)
-        for frame, counted in zip(frames, pictures, strict=True):
+        for view, counted in zip(views, pictures, strict=True):
             if counted.count == (best.count if best else None):
-                self._anchors.remember(frame.picture, counted.items)
+                self._anchors.remember(view, counted.items)
                 return
 
     def _done(self, seen: Seen, frame: Frame) -> Looked:

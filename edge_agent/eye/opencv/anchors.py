@@ -49,8 +49,12 @@ class Alikeness:
     """With fewer telling blocks outside, nothing is known of it."""
     changed_share: float = 0.15
     """Of a box's area that lies on changed places, to be one where something changed."""
-    quiet: float = 0.02
-    """Share of the zone's blocks that may change by themselves: a lamp, a label in the wind."""
+    quiet: float = 0.25
+    """So much of an item's area may change between the slots by itself: a lamp, a label in the wind."""
+    quiet_blocks: int = 2
+    """At least so many blocks."""
+    dim: float = 0.25
+    """Where the edges of all telling blocks have less than this of their strength, nothing can be said of a change."""
     moving: float = 0.03
     """If this share of them differs between two pictures seconds apart, something moves."""
 
@@ -64,7 +68,9 @@ class Likeness:
     changed: NDArray[np.bool_]
     """Of each block of the zone, rows x columns."""
     elsewhere: bool
-    """Whether most of what lies outside changed."""
+    """Whether most of what lies outside changed, or the light is too poor to tell."""
+    dim: bool
+    """Whether it is too poor to tell."""
     unchanged: bool
     """Whether all slots hold, and nothing between them changed."""
     block_px: tuple[float, float]
@@ -85,73 +91,84 @@ class Likeness:
         return float(self.changed[top:bottom, left:right].mean())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class View:
+    """A picture's edges: all that is compared, and all that is remembered."""
+
+    edges: NDArray[np.float32]
+    """Rows x columns x 2: gradients with their angle doubled, so that light on dark is like dark on light."""
+    scale: float
+    """Pixels of the source that one of them is wide."""
+
+
+def view_of(picture: Picture) -> View:
+    """What a picture is compared by."""
+    small, scale = shrunk(picture, WORK_PIXELS)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    soft = cv2.GaussianBlur(grey, (0, 0), 1.5)
+    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.25), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.25)
+    size = np.sqrt(across**2 + down**2) + 1e-3
+    return View(edges=np.stack([(across**2 - down**2) / size, 2 * across * down / size], axis=-1), scale=scale)
+
+
 class Anchors:
     """Remembers one zone. Pictures must all be of one size."""
 
     def __init__(self, zone: Zone, rule: Alikeness | None = None) -> None:
         self._zone, self._rule = zone, rule or Alikeness()
-        self._edges: NDArray[np.float32] | None = None
+        self._then: View | None = None
         self._slots: tuple[Box, ...] = ()
-        self._scale = 1.0
+        self._insides: dict[tuple[int, ...], NDArray[np.bool_]] = {}
 
     @property
     def slots(self) -> tuple[Box, ...]:
         """The items as they were remembered."""
         return self._slots
 
-    def remember(self, picture: Picture, slots: Sequence[Box]) -> None:
+    def remember(self, view: View, slots: Sequence[Box]) -> None:
         """From now on, it looks like this."""
-        self._edges, self._scale = self._edges_of(picture)
-        self._slots = tuple(slots)
+        self._then, self._slots = view, tuple(slots)
 
     def forget(self) -> None:
         """Nothing is known any more."""
-        self._edges, self._slots = None, ()
+        self._then, self._slots = None, ()
 
-    def compare(self, picture: Picture) -> Likeness | None:
-        """How it looks beside what is remembered; None where nothing is, or of a picture of that size."""
-        then = self._edges
-        now, scale = self._edges_of(picture)
-        if then is None or then.shape != now.shape:
+    def compare(self, view: View) -> Likeness | None:
+        """How it looks beside what is remembered; None where nothing is, or of a picture of another size."""
+        if self._then is None or self._then.edges.shape != view.edges.shape:
             return None
-        self._scale = scale
-        held = tuple(self._holds(slot, then, now) for slot in self._slots)
+        then, now, scale = self._then.edges, view.edges, view.scale
+        held = tuple(self._holds(slot, then, now, scale) for slot in self._slots)
         changed = self._changed(then, now)
-        inside = self._inside(changed.shape, now.shape[:2])
-        free = inside & ~self._covered(changed.shape, now.shape[:2])
-        quiet = self._rule.quiet * np.count_nonzero(inside)
+        inside = self._inside(changed.shape, view)
+        wide, high = _block_px(changed.shape, view)
+        free = inside & ~self._covered(changed.shape, wide, high)
+        dim = self._is_dim(then, now)
+        smallest = min((slot.area / (wide * high) for slot in self._slots), default=0.0)
+        quiet = max(self._rule.quiet_blocks, self._rule.quiet * smallest)
         return Likeness(
             held=held,
             changed=changed & inside,
-            elsewhere=self._is_elsewhere(changed, then, ~inside),
+            elsewhere=dim or self._is_elsewhere(changed, then, ~inside),
+            dim=dim,
             unchanged=all(held) and bool(np.count_nonzero(changed & free) <= quiet),
-            block_px=self._block_px(changed.shape, picture),
+            block_px=(wide, high),
             least_share=self._rule.changed_share,
         )
 
-    def moving(self, one: Picture, other: Picture) -> bool:
+    def moving(self, one: View, other: View) -> bool:
         """Whether something in the zone moved between two pictures seconds apart."""
-        (then, _), (now, _) = self._edges_of(one), self._edges_of(other)
-        if then.shape != now.shape:
+        if one.edges.shape != other.edges.shape:
             return True
-        changed = self._changed(then, now)
-        inside = self._inside(changed.shape, now.shape[:2])
+        changed = self._changed(one.edges, other.edges)
+        inside = self._inside(changed.shape, other)
         return bool(np.count_nonzero(changed & inside) > max(2, self._rule.moving * np.count_nonzero(inside)))
 
-    def _edges_of(self, picture: Picture) -> tuple[NDArray[np.float32], float]:
-        """Rows x columns x 2: gradients with their angle doubled, so that light on dark is like dark on light."""
-        small, scale = shrunk(picture, WORK_PIXELS)
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
-        soft = cv2.GaussianBlur(grey, (0, 0), 1.5)
-        across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.25), cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.25)
-        size = np.sqrt(across**2 + down**2) + 1e-3
-        return np.stack([(across**2 - down**2) / size, 2 * across * down / size], axis=-1).astype(np.float32), scale
-
-    def _holds(self, slot: Box, then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
+    def _holds(self, slot: Box, then: NDArray[np.float32], now: NDArray[np.float32], scale: float) -> bool:
         """Whether a slot's edges are where they were; a slot with hardly any cannot say so."""
         rows, columns = then.shape[:2]
-        left, right = _range(slot.x0 / self._scale, slot.x1 / self._scale, columns)
-        top, bottom = _range(slot.y0 / self._scale, slot.y1 / self._scale, rows)
+        left, right = _range(slot.x0 / scale, slot.x1 / scale, columns)
+        top, bottom = _range(slot.y0 / scale, slot.y1 / scale, rows)
         before, after = then[top:bottom, left:right], now[top:bottom, left:right]
         old, new = float((before**2).sum()), float((after**2).sum())
         if old < self._rule.textured**2 / 4 * (before.size / 2):
@@ -173,28 +190,35 @@ class Anchors:
             return False
         return float(changed[telling].mean()) > self._rule.elsewhere
 
-    def _inside(self, blocks: tuple[int, ...], small: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Which blocks have their middle in the zone."""
-        across, down = small[1] / blocks[1] * self._scale, small[0] / blocks[0] * self._scale
-        return np.array(
-            [
-                [self._zone.contains(((column + 0.5) * across, (row + 0.5) * down)) for column in range(blocks[1])]
-                for row in range(blocks[0])
-            ]
-        )
+    def _is_dim(self, then: NDArray[np.float32], now: NDArray[np.float32]) -> bool:
+        old, new = _blocks(then**2, self._rule.block), _blocks(now**2, self._rule.block)
+        telling = old > self._rule.textured**2
+        if not telling.any():
+            return False
+        return float(np.median(new[telling] / old[telling])) < self._rule.dim**2
 
-    def _covered(self, blocks: tuple[int, ...], small: tuple[int, ...]) -> NDArray[np.bool_]:
+    def _inside(self, blocks: tuple[int, ...], view: View) -> NDArray[np.bool_]:
+        """Which blocks have their middle in the zone."""
+        if blocks not in self._insides:
+            wide, high = _block_px(blocks, view)
+            middles = (((c + 0.5) * wide, (r + 0.5) * high) for r in range(blocks[0]) for c in range(blocks[1]))
+            self._insides = {blocks: np.array([self._zone.contains(middle) for middle in middles]).reshape(blocks)}
+        return self._insides[blocks]
+
+    def _covered(self, blocks: tuple[int, ...], wide: float, high: float) -> NDArray[np.bool_]:
         """Which blocks lie under a slot."""
-        across, down = small[1] / blocks[1] * self._scale, small[0] / blocks[0] * self._scale
         covered = np.zeros(blocks, dtype=bool)
         for slot in self._slots:
-            left, right = _range(slot.x0 / across, slot.x1 / across, blocks[1])
-            top, bottom = _range(slot.y0 / down, slot.y1 / down, blocks[0])
+            left, right = _range(slot.x0 / wide, slot.x1 / wide, blocks[1])
+            top, bottom = _range(slot.y0 / high, slot.y1 / high, blocks[0])
             covered[top:bottom, left:right] = True
         return covered
 
-    def _block_px(self, blocks: tuple[int, ...], picture: Picture) -> tuple[float, float]:
-        return picture.shape[1] / blocks[1], picture.shape[0] / blocks[0]
+
+def _block_px(blocks: tuple[int, ...], view: View) -> tuple[float, float]:
+    """Width and height of a block in pixels of the source."""
+    rows, columns = view.edges.shape[:2]
+    return columns / blocks[1] * view.scale, rows / blocks[0] * view.scale
 
 
 def _blocks(values: NDArray[np.float32], side: int) -> NDArray[np.float32]:
