@@ -24,6 +24,8 @@ MAX_LAMPS = 6
 TILE, TILES = 32, 32
 """Areas are measured in an atlas of 32 x 32 tiles of 32 x 32 pixels: at most 1,023 instances a picture."""
 SHADOW_PX = 768
+OWN = 1000
+"""Layers from here on are the world's own."""
 _VERTEX_FLOATS, _INSTANCE_FLOATS = 12, 24
 _VERTEX_FORMAT = ("3f 3f 2f 1f 3f /v", "in_position", "in_normal", "in_uv", "in_part", "in_colour")
 _INSTANCE_FORMAT = ("4f 4f 4f 4f 4f 4f /i", "row0", "row1", "row2", "tint", "uv_place", "surface")
@@ -90,7 +92,7 @@ class World:
     def layer(self, picture: NDArray[np.uint8]) -> int:
         """Keeps a texture; returns the layer to name in a Look."""
         self.layers.append(picture)
-        return 1000 + len(self.layers) - 1
+        return OWN + len(self.layers) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,18 @@ class Drawn:
     """Of the whole instance, hidden and outside parts too, pixels."""
     areas: dict[int, float]
     """Pixels of the whole instance's silhouette."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Instances of one mesh whose textures are of one kind."""
+
+    vertices: moderngl.Buffer
+    triangles: moderngl.Buffer
+    instances: moderngl.Buffer
+    count: int
+    own: bool
+    bumpy: bool
 
 
 class Painter:
@@ -121,12 +135,16 @@ class Painter:
             ) from problem
         gl = self._gl
         gl.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
-        self._colour = gl.program(vertex_shader=VERTEX, fragment_shader=COLOUR_FRAGMENT)
+        self._colours = {
+            kind: gl.program(vertex_shader=VERTEX, fragment_shader=COLOUR_FRAGMENT.replace("//KIND", _defined(kind)))
+            for kind in ("", "BUMP", "BUMP FILM")
+        }
         self._identity = gl.program(vertex_shader=VERTEX, fragment_shader=ID_FRAGMENT)
         self._depth = gl.program(vertex_shader=VERTEX, fragment_shader=DEPTH_FRAGMENT)
         self._area = gl.program(vertex_shader=AREA_VERTEX, fragment_shader=ONE_FRAGMENT)
         self._common = self._texture(common)
         self._empty = self._texture([np.zeros((4, 4, 4), np.uint8)])
+        self._last: tuple[list[NDArray[np.uint8]], int, moderngl.TextureArray] | None = None
         self._meshes: dict[int, tuple[Mesh, moderngl.Buffer, moderngl.Buffer]] = {}
         self._targets: dict[tuple[int, int], tuple[moderngl.Framebuffer, ...]] = {}
         self._shadow = gl.depth_texture((SHADOW_PX, SHADOW_PX))
@@ -146,7 +164,7 @@ class Painter:
         import moderngl
 
         gl, camera = self._gl, np.asarray(projection @ view, np.float32)
-        own = self._texture(world.layers) if world.layers else self._empty
+        own = self._own(world.layers)
         solid, film = self._batches(world.solid), self._batches(world.film)
         sun = _sun_matrix(world.light)
         many, plain, named = self._target(size)
@@ -167,18 +185,16 @@ class Painter:
         many.use()
         red, green, blue = world.light.sky
         many.clear(0.6 * red, 0.6 * green, 0.6 * blue)
-        self._set(world.light, camera, sun, view)
-        self._common.use(0)
-        own.use(1)
+        for program in self._colours.values():
+            self._set(program, world.light, camera, sun, view)
         self._shadow.use(2)
-        self._render(self._colour, solid)
+        self._shade(solid, own, film=False)
         if film:
-            self._colour["film"].value = 1  # type: ignore[union-attr]
             gl.enable(moderngl.BLEND)
             gl.disable(moderngl.CULL_FACE)
             gl.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
             many.depth_mask = False
-            self._render(self._colour, film)
+            self._shade(film, own, film=True)
             many.depth_mask = True
             gl.disable(moderngl.BLEND)
             gl.enable(moderngl.CULL_FACE)
@@ -189,11 +205,8 @@ class Painter:
         boxes = whole_boxes(world, camera, size)
         measured = self._areas(solid, boxes, camera, size) if areas else {}
         for made in (solid, film):
-            for *_, instances, count in made:
-                del count
-                instances.release()
-        if own is not self._empty:
-            own.release()
+            for batch in made:
+                batch.instances.release()
         return Drawn(
             colour=colour,
             ids=np.ascontiguousarray(raw[..., 0]).astype(np.int32),
@@ -211,6 +224,16 @@ class Painter:
         made.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         return made
 
+    def _own(self, layers: list[NDArray[np.uint8]]) -> moderngl.TextureArray:
+        """The world's own textures; they stay on the card while frames of one clip are drawn."""
+        if not layers:
+            return self._empty
+        if self._last is None or self._last[0] is not layers or self._last[1] != len(layers):
+            if self._last is not None:
+                self._last[2].release()
+            self._last = (layers, len(layers), self._texture(layers))
+        return self._last[2]
+
     def _target(self, size: tuple[int, int]) -> tuple[moderngl.Framebuffer, ...]:
         if size not in self._targets:
             gl = self._gl
@@ -222,20 +245,20 @@ class Painter:
             self._targets[size] = (many, plain, named)
         return self._targets[size]
 
-    def _batches(
-        self, what: list[tuple[Mesh, NDArray[np.float32], Look, int]]
-    ) -> list[tuple[moderngl.Buffer, moderngl.Buffer, moderngl.Buffer, int]]:
-        groups: dict[int, list[tuple[Mesh, NDArray[np.float32], Look, int]]] = {}
-        for entry in what:
-            groups.setdefault(id(entry[0]), []).append(entry)
+    def _batches(self, what: list[tuple[Mesh, NDArray[np.float32], Look, int]]) -> list[_Batch]:
+        groups: dict[tuple[int, bool, bool], list[tuple[Mesh, NDArray[np.float32], Look, int]]] = {}
+        for entry in reversed(what):  # floors and walls were added first and are drawn last: less is painted over
+            look = entry[2]
+            groups.setdefault((id(entry[0]), look.layer >= OWN, look.bump > 0), []).append(entry)
         made = []
-        for group in groups.values():
+        for (_, own, bumpy), group in groups.items():
             rows = np.empty((len(group), _INSTANCE_FLOATS), np.float32)
             for row, (_, place, look, name) in zip(rows, group, strict=True):
                 row[:12] = place[:3].ravel()
                 row[12:] = (*look.tint, look.layer, *look.uv, name, look.gloss, look.bump, look.retro)
             vertices, triangles = self._buffers(group[0][0])
-            made.append((vertices, triangles, self._gl.buffer(rows.tobytes()), len(group)))
+            instances = self._gl.buffer(rows.tobytes())
+            made.append(_Batch(vertices, triangles, instances, len(group), own=own, bumpy=bumpy))
         return made
 
     def _buffers(self, mesh: Mesh) -> tuple[moderngl.Buffer, moderngl.Buffer]:
@@ -258,19 +281,25 @@ class Painter:
     def _render(
         self,
         program: moderngl.Program,
-        batches: list[tuple[moderngl.Buffer, moderngl.Buffer, moderngl.Buffer, int]],
+        batches: list[_Batch],
     ) -> None:
-        for vertices, triangles, instances, count in batches:
+        for batch in batches:
             attributes = self._gl.vertex_array(
                 program,
-                [_wanted(program, vertices, _VERTEX_FORMAT), _wanted(program, instances, _INSTANCE_FORMAT)],
-                triangles,
+                [_wanted(program, batch.vertices, _VERTEX_FORMAT), _wanted(program, batch.instances, _INSTANCE_FORMAT)],
+                batch.triangles,
             )
-            attributes.render(instances=count)
+            attributes.render(instances=batch.count)
             attributes.release()
 
-    def _set(self, light: Light, camera: NDArray[np.float32], sun: Array, view: Array) -> None:
-        program = self._colour
+    def _shade(self, batches: list[_Batch], own: moderngl.TextureArray, *, film: bool) -> None:
+        for batch in batches:
+            (own if batch.own else self._common).use(0)
+            kind = "BUMP FILM" if film else "BUMP" if batch.bumpy else ""
+            self._render(self._colours[kind], [batch])
+
+    @staticmethod
+    def _set(program: moderngl.Program, light: Light, camera: NDArray[np.float32], sun: Array, view: Array) -> None:
         eye = np.linalg.inv(view)[:3, 3]
         towards = -np.asarray(light.sun) / np.linalg.norm(light.sun)
         lamps = light.lamps[:MAX_LAMPS]
@@ -280,10 +309,8 @@ class Painter:
             places[at] = (*place, reach)
             colours[at] = colour
         values: dict[str, Any] = {
-            "common_layers": 0,
-            "own_layers": 1,
+            "layers": 0,
             "shadow": 2,
-            "film": 0,
             "lamps": len(lamps),
             "eye": tuple(eye),
             "sun_towards": tuple(towards),
@@ -301,7 +328,7 @@ class Painter:
 
     def _areas(
         self,
-        batches: list[tuple[moderngl.Buffer, moderngl.Buffer, moderngl.Buffer, int]],
+        batches: list[_Batch],
         boxes: dict[int, tuple[float, float, float, float]],
         camera: NDArray[np.float32],
         size: tuple[int, int],
@@ -365,6 +392,10 @@ def _wanted(program: moderngl.Program, buffer: moderngl.Buffer, form: tuple[str,
         else:
             parts.append(f"{4 * int(size[0])}x")
     return (buffer, " ".join([*parts, step]), *names)
+
+
+def _defined(words: str) -> str:
+    return "".join(f"#define {word}\n" for word in words.split())
 
 
 def _sun_matrix(light: Light) -> Array:

@@ -155,8 +155,10 @@ def any_sensor(rng: np.random.Generator) -> Sensor:
     )
 
 
-def picture(drawn: Drawn, camera: Camera, sensor: Sensor) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """The picture (blue-green-red) and its ids, through the same lens."""
+def picture(
+    drawn: Drawn, camera: Camera, sensor: Sensor, *, gain: float | None = None, frame: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The picture (blue-green-red) and its ids, through the same lens; `gain` as of `gain_for`, noise by `frame`."""
     light = drawn.colour * contact(drawn.depth, sensor.contact)[..., None]
     ids = drawn.ids
     if camera.bend:
@@ -167,7 +169,7 @@ def picture(drawn: Drawn, camera: Camera, sensor: Sensor) -> tuple[NDArray[np.ui
             for m, n in zip(maps, (camera.width, camera.height), strict=True)
         ]
         ids = ids[near[1], near[0]]
-    return expose(light, sensor), np.ascontiguousarray(ids)
+    return expose(light, sensor, gain=gain, frame=frame), np.ascontiguousarray(ids)
 
 
 def contact(depth: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
@@ -191,13 +193,20 @@ def contact(depth: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(shade, (0, 0), 0.9), np.float32)
 
 
-def expose(light: NDArray[np.float32], sensor: Sensor) -> NDArray[np.uint8]:  # noqa: C901, PLR0912  a step after a step
+def gain_for(light: NDArray[np.float32], sensor: Sensor) -> float:
+    """What the automatic exposure makes of this light."""
+    mean = float(light[::8, ::8].mean()) + 1e-4
+    return sensor.exposure * float((0.21 / mean) ** sensor.auto * (0.21 / 0.25) ** (1 - sensor.auto))
+
+
+def expose(  # noqa: C901, PLR0912  a step after a step
+    light: NDArray[np.float32], sensor: Sensor, *, gain: float | None = None, frame: int = 0
+) -> NDArray[np.uint8]:
     """Linear light to a coded picture."""
     rng = np.random.default_rng(sensor.seed)
     height, width = light.shape[:2]
-    mean = float(light[::8, ::8].mean()) + 1e-4
-    gain = sensor.exposure * (0.21 / mean) ** sensor.auto * (0.21 / 0.25) ** (1 - sensor.auto)
-    shot = light * np.float32(gain)
+    grains = np.random.default_rng((sensor.seed, frame))
+    shot = light * np.float32(gain_for(light, sensor) if gain is None else gain)
     if sensor.infrared:
         grey = shot @ np.array((0.2, 0.35, 0.6), np.float32)
         shot = np.repeat(grey[..., None], 3, 2)
@@ -232,7 +241,7 @@ def expose(light: NDArray[np.float32], sensor: Sensor) -> NDArray[np.uint8]:  # 
         grey = tone @ np.array((0.114, 0.587, 0.299), np.float32)
         tone = grey[..., None] + (tone - grey[..., None]) * sensor.saturation
     if sensor.noise:
-        grain = rng.standard_normal((height, width, 1 if sensor.infrared else 3), dtype=np.float32)
+        grain = grains.standard_normal((height, width, 1 if sensor.infrared else 3), dtype=np.float32)
         if sensor.noise > 0.02:
             grain = cv2.GaussianBlur(grain, (0, 0), 0.6).reshape(grain.shape) * 1.6
         tone = tone + grain * np.float32(sensor.noise) * (1.25 - tone)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from draw import Mesh
-from meshes import grid, weld
+from meshes import cross, grid, rise, weld
 from textures import COMMON, any_of
 
 if TYPE_CHECKING:
@@ -534,11 +534,11 @@ def _tube(
         ]
         points = np.concatenate([ends[0], points, ends[1]])
         widths = np.concatenate([widths[:1] * 0.25, widths, widths[-1:] * 0.25])
-    ahead = np.gradient(points, axis=0)
+    ahead = rise(points)
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
     across = np.asarray(side, float) - ahead * (ahead @ np.asarray(side, float))[:, None]
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
-    deep = np.cross(ahead, across)
+    deep = cross(ahead, across)
     angle = np.linspace(0, 2 * np.pi, segments + 1)
     c, s = np.cos(angle), np.sin(angle)
     c, s = np.sign(c) * np.abs(c) ** box, np.sign(s) * np.abs(s) ** box

@@ -14,7 +14,7 @@ void main() {
     vec3 stretch = vec3(dot(turn[0], turn[0]), dot(turn[1], turn[1]), dot(turn[2], turn[2]));
     normal = turn * (in_normal / max(stretch, vec3(1e-9)));
     uv = in_uv * uv_place.xy + uv_place.zw;
-    layer = tint.w < 0.0 ? -1.0 : tint.w + in_part;
+    layer = tint.w < 0.0 ? -1.0 : tint.w + in_part - (tint.w >= 1000.0 ? 1000.0 : 0.0);
     colour = in_colour * tint.rgb;
     material = surface;
     gl_Position = camera * vec4(place, 1.0);
@@ -24,67 +24,74 @@ void main() {
 
 COLOUR_FRAGMENT = """
 #version 330
-uniform sampler2DArray common_layers; uniform sampler2DArray own_layers; uniform sampler2DShadow shadow;
+//KIND
+uniform sampler2DArray layers; uniform sampler2DShadow shadow;
 uniform mat4 sun; uniform vec3 sun_towards; uniform vec3 sun_colour; uniform float softness;
 uniform vec3 sky; uniform vec3 ground; uniform vec3 eye;
-uniform int lamps; uniform vec4 lamp_place[6]; uniform vec3 lamp_colour[6]; uniform int film;
+uniform int lamps; uniform vec4 lamp_place[6]; uniform vec3 lamp_colour[6];
 in vec3 place; in vec3 normal; in vec2 uv; flat in float layer; in vec3 colour;
 flat in vec4 material; in float distance_m;
 out vec4 ink;
 float lit(vec3 n) {
     vec4 at = sun * vec4(place + n * 0.02, 1.0);
-    vec3 s = at.xyz * 0.5 + 0.5;
-    if (any(lessThan(s, vec3(0.0))) || any(greaterThan(s, vec3(1.0)))) return 1.0;
-    float sum = 0.0;
-    sum += texture(shadow, s + vec3(softness, 0.3 * softness, 0.0));
+    vec3 s = clamp(at.xyz * 0.5 + 0.5, vec3(-0.01), vec3(0.9999));
+    float sum = texture(shadow, s + vec3(softness, 0.3 * softness, 0.0));
     sum += texture(shadow, s + vec3(-softness, -0.3 * softness, 0.0));
     sum += texture(shadow, s + vec3(-0.3 * softness, softness, 0.0));
     sum += texture(shadow, s + vec3(0.3 * softness, -softness, 0.0));
-    sum += texture(shadow, s);
-    return sum * 0.2;
+    return sum * 0.25;
+}
+float glinting(float cosine, float shine) {  // Schlick's stand-in for a power
+    float c = max(cosine, 0.0);
+    return c / (shine - shine * c + c);
 }
 void main() {
-    vec4 texel = vec4(1.0);
-    if (layer >= 1000.0) texel = texture(own_layers, vec3(uv, layer - 1000.0));
-    else if (layer >= 0.0) texel = texture(common_layers, vec3(uv, layer));
+    vec4 texel = texture(layers, vec3(uv, max(layer, 0.0)));
+    if (layer < 0.0) texel = vec4(1.0);
     vec3 n = normalize(normal);
     vec3 towards_eye = normalize(eye - place);
-    if (material.z > 0.0) {
-        float h = texel.a * material.z;
-        vec3 px = dFdx(place), py = dFdy(place);
-        vec3 r1 = cross(py, n), r2 = cross(n, px);
-        float det = dot(px, r1);
-        vec3 slope = sign(det) * (dFdx(h) * r1 + dFdy(h) * r2);
-        n = normalize(max(abs(det), 1e-12) * n - slope);
-    }
-    if (film == 1 && dot(n, towards_eye) < 0.0) n = -n;
-    vec3 seen = texel.rgb * colour;
-    vec3 albedo = film == 1 ? vec3(0.85) : seen * seen;
+#ifdef BUMP
+    float h = texel.a * material.z;
+    vec3 px = dFdx(place), py = dFdy(place);
+    vec3 r1 = cross(py, n), r2 = cross(n, px);
+    float det = dot(px, r1);
+    vec3 slope = sign(det) * (dFdx(h) * r1 + dFdy(h) * r2);
+    n = normalize(max(abs(det), 1e-12) * n - slope);
+#endif
+#ifdef FILM
+    if (dot(n, towards_eye) < 0.0) n = -n;
+    vec3 albedo = vec3(0.85);
+#else
+    vec3 albedo = texel.rgb * texel.rgb * colour * colour;
+#endif
     float shine = mix(8.0, 90.0, material.y);
     vec3 light = mix(ground, sky, 0.5 + 0.5 * n.z);
     vec3 glint = vec3(0.0);
     float facing = max(dot(n, sun_towards), 0.0);
-    if (facing > 0.0) {
-        vec3 sunshine = sun_colour * lit(n);
-        light += sunshine * facing;
-        glint += sunshine * pow(max(dot(n, normalize(sun_towards + towards_eye)), 0.0), shine);
-    }
+    vec3 sunshine = sun_colour * lit(n);
+    light += sunshine * facing;
+    glint += sunshine * facing * glinting(dot(n, normalize(sun_towards + towards_eye)), shine);
     for (int k = 0; k < lamps; k++) {
         vec3 way = lamp_place[k].xyz - place;
-        float far = length(way);
-        way /= far;
-        float reach = far / lamp_place[k].w;
-        vec3 power = lamp_colour[k] / (1.0 + reach * reach);
+        float far2 = dot(way, way);
+        way *= inversesqrt(far2);
+        vec3 power = lamp_colour[k] / (1.0 + far2 / (lamp_place[k].w * lamp_place[k].w));
         light += power * max(0.15 + 0.85 * dot(n, way), 0.0);
-        glint += power * pow(max(dot(n, normalize(way + towards_eye)), 0.0), shine);
-        light += power * material.w * pow(max(dot(way, towards_eye), 0.0), 8.0);
+        glint += power * glinting(dot(n, normalize(way + towards_eye)), shine);
+        float back = max(dot(way, towards_eye), 0.0);
+        back *= back;
+        back *= back;
+        light += power * material.w * back * back;
     }
-    float rim = pow(1.0 - max(dot(n, towards_eye), 0.0), 4.0);
-    vec3 result = albedo * light + (glint * 1.2 + rim * sky * 0.5) * material.y;
-    if (film == 1) {
-        float cover = clamp(texel.r * colour.r, 0.0, 1.0);
-        ink = vec4(result * cover + glint * texel.g * material.y * 1.5, cover);
-    } else ink = vec4(result, 1.0);
+    float rim = 1.0 - max(dot(n, towards_eye), 0.0);
+    rim *= rim;
+    vec3 result = albedo * light + (glint * 1.2 + rim * rim * sky * 0.5) * material.y;
+#ifdef FILM
+    float cover = clamp(texel.r * colour.r, 0.0, 1.0);
+    ink = vec4(result * cover + glint * texel.g * material.y * 1.5, cover);
+#else
+    ink = vec4(result, 1.0);
+#endif
 }
 """
 

@@ -7,6 +7,7 @@ The common layers are the same in every process: `COMMON` says which name has wh
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -331,6 +332,7 @@ MAKERS: dict[str, tuple[Callable[[np.random.Generator], Picture], int]] = {
 }
 
 
+@cache
 def common() -> list[Picture]:
     """The common layers, in the order of `COMMON`."""
     rng = np.random.default_rng(20_240_607)
