@@ -150,7 +150,7 @@ def test_a_camera_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.
         begun_ms = clock.steady_ms()
         got = open_source(f"rtsp://127.0.0.1:{server.getsockname()[1]}/live", clock=clock)
     assert isinstance(got, Lost)
-    assert clock.steady_ms() - begun_ms < 5000
+    assert clock.steady_ms() - begun_ms < 25_000, "before the usual wait is over"
 
 
 def test_a_device_that_is_not_there_is_lost() -> None:
