@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.commands.gate_arguments import add_gate, line_of
-from edge_agent.eye.counting import Counter, Frame, Lost
-from edge_agent.eye.gate import Crossing, Gate, GateLine
+from edge_agent.eye.counting import Frame, Lost
+from edge_agent.eye.gate import Crossing, GateLine
 from edge_agent.eye.slit import Raw, Strip, strip_of
 from edge_agent.eye.slit_page import Counted, Page, page_of
 from evidence.exits import Exit
@@ -95,7 +95,7 @@ def _span(args: argparse.Namespace) -> tuple[int, int]:
 
 def _look(args: argparse.Namespace, line: GateLine, span: tuple[int, int]) -> tuple[list[Strip], list[Crossing]]:
     """What lay on the line, and what was counted, from and to these milliseconds of the film."""
-    from edge_agent.eye.opencv.foreground import Foreground
+    from edge_agent.eye.gate_counter import gate_counter
     from edge_agent.eye.opencv.sight import SceneTest
     from edge_agent.eye.opencv.slit_eye import SlitEye
     from edge_agent.eye.opencv.sources import open_source
@@ -106,7 +106,7 @@ def _look(args: argparse.Namespace, line: GateLine, span: tuple[int, int]) -> tu
     from_ms, to_ms = span
     with source:
         eye = SlitEye(line, columns_per_s=args.columns or max(1, min(RATE, round(source.fps) or RATE)))
-        counter = Counter(Foreground(), Gate(line), sight=SceneTest())
+        counter = gate_counter(line, sight=SceneTest())
         raws: list[Raw | None] = []
         crossings: list[Crossing] = []
         for what in source.frames():
@@ -122,7 +122,7 @@ def _look(args: argparse.Namespace, line: GateLine, span: tuple[int, int]) -> tu
     return strips, [crossings[number] for at_ms, number in seen if from_ms <= at_ms < to_ms]
 
 
-_LATE_MS: Final = 2_000
+_LATE_MS: Final = 20_000
 """A crossing may be told so much after it was."""
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from evidence.bodies import Direction
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED = 1024
 """Tracks whose side is known at once; those unseen for longest are forgotten first."""
+
+
+class Items(Enum):
+    """What is counted at a gate."""
+
+    GOODS = "goods"
+    """Whatever is carried, pushed or conveyed."""
+    PERSON = "person"
+    VEHICLE = "vehicle"
+
+    def counts(self, kind: str) -> bool:
+        """Whether a thing that was taken for `kind` is one of them."""
+        if self is Items.GOODS:
+            return kind not in {"person", "vehicle", "forklift"}
+        return kind == self.value or (self is Items.VEHICLE and kind == "forklift")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +116,10 @@ class Crossing:
     kind: str
     confidence_permille: int
     track: int
+    sources: int = 0
+    """Who saw it: bit 0 the source that counts, bit 1 its first witness, and so on; 0 where nobody noted it."""
+    uncertain: int = 0
+    """How many more things may have been in it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from edge_agent.eye.gate import Crossing, GateLine
+from edge_agent.eye.gate import Crossing, GateLine, Items
 from edge_agent.eye.opencv.slit import SlitSampler
 from edge_agent.eye.slit_passes import Pass, passes
 from evidence.bodies import Direction
@@ -51,6 +52,14 @@ MOVED: Final = 24
 MOVED_SHARE: Final = 0.004
 """... and the share of samples that must: less is noise."""
 
+PERSON: Final = {Items.GOODS: 0.5, Items.PERSON: 0.1, Items.VEHICLE: 0.8}
+"""From which chance on a thing is taken for a person, by what is mostly expected."""
+OTHERWISE: Final = {Items.GOODS: "goods", Items.PERSON: "goods", Items.VEHICLE: "vehicle"}
+
+NOISE: Final = 4.0
+"""Grey levels: smaller changes say little of a direction."""
+
+EITHER: Final = 0.5
 REMEMBERED: Final = 128
 """Passes told, which are not told again."""
 
@@ -71,22 +80,17 @@ class SlitModel(Protocol):
         """Finds below this are not told."""
 
     def maps(self, picture: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Logits and sizes of a slit-scan of `SAMPLES` x `COLUMNS` x 10."""
+        """Logits and sizes of a slit-scan of `SAMPLES` x `COLUMNS` x 13."""
 
 
 class SlitCounter:
-    """Counts what goes through one line of one camera that stands still."""
+    """Counts what goes through one line of one camera that stands still: `edge_agent.eye.counting.Source`."""
 
-    def __init__(self, line: GateLine, *, size: tuple[int, int], model: SlitModel) -> None:
-        """`size`: width and height of the pictures that will come."""
-        diagonal = math.hypot(*size)
-        dx, dy = MARGIN * (line.x1 - line.x0), MARGIN * (line.y1 - line.y0)
-        longer = GateLine(
-            x0=line.x0 - dx, y0=line.y0 - dy, x1=line.x1 + dx, y1=line.y1 + dy, in_x=line.in_x, in_y=line.in_y
-        )
-        self._sampler = SlitSampler(longer, length_px=SAMPLES, offsets_px=[share * diagonal for share in OFFSETS])
-        self._inside = _inside(line, size, diagonal)
-        self._model = model
+    def __init__(self, line: GateLine, model: SlitModel, *, items: Items = Items.GOODS) -> None:
+        """`items`: what is mostly expected; it decides what a thing of unclear kind is taken for."""
+        self._line, self._model, self._items = line, model, items
+        self._sampler: SlitSampler | None = None
+        self._inside: NDArray[np.bool_] = np.zeros(len(OFFSETS), np.bool_)
         self._kept: deque[tuple[Picture, int]] = deque(maxlen=COLUMNS)
         self._columns = 0
         """Ever kept; the last one's number is this less 1."""
@@ -106,16 +110,16 @@ class SlitCounter:
         return self._model.sha256
 
     def see(self, frame: Frame) -> tuple[Crossing, ...]:
-        """Take the next picture; what is now known to have crossed, in order of time. Times are the frames' `at_ms`."""
-        if self._kept and frame.at_ms - self._kept[-1][1] < COLUMN_MS:
+        """Take the next picture; what is now known to have crossed, in order of time. Times are by the steady clock."""
+        if self._kept and frame.steady_ms - self._kept[-1][1] < COLUMN_MS:
             return ()
-        lines = self._sampler.sample(frame.picture)
+        lines = self._sampled(frame.picture)
         if self._kept and not _moved(lines, self._kept[-1][0]):
-            is_quiet = frame.at_ms - self._moved_ms >= QUIET_MS
+            is_quiet = frame.steady_ms - self._moved_ms >= QUIET_MS
             return self.finish() if is_quiet and self._told_until < self._columns else ()
-        self._kept.append((lines, frame.at_ms))
+        self._kept.append((lines, frame.steady_ms))
         self._columns += 1
-        self._moved_ms = frame.at_ms
+        self._moved_ms = frame.steady_ms
         if self._columns - self._looked < STEP:
             return ()
         return self._look(until=self._columns - LAG)
@@ -129,6 +133,15 @@ class SlitCounter:
         self._kept.clear()
         self._told.clear()
         self._looked = self._told_until = self._columns
+
+    def _sampled(self, picture: Picture) -> Picture:
+        if self._sampler is None:
+            height, width = picture.shape[:2]
+            diagonal = math.hypot(width, height)
+            offsets = [share * diagonal for share in OFFSETS]
+            self._sampler = SlitSampler(_longer(self._line), length_px=SAMPLES, offsets_px=offsets)
+            self._inside = _inside(self._line, (width, height), diagonal)
+        return self._sampler.sample(picture)
 
     def _look(self, *, until: int, still: int = 0) -> tuple[Crossing, ...]:
         """Tell the passes before column `until`, as they look when `still` columns without movement follow."""
@@ -153,9 +166,9 @@ class SlitCounter:
         self._passed += 1
         return Crossing(
             at_ms=at_ms,
-            direction=Direction.IN if one.inward else Direction.OUT,
-            kind="person" if one.person > 0.5 else "goods",  # noqa: PLR2004  likelier than not
-            confidence_permille=round(1000 * one.score),
+            direction=Direction.IN if one.inward > EITHER else Direction.OUT,
+            kind="person" if one.person > PERSON[self._items] else OTHERWISE[self._items],
+            confidence_permille=round(1000 * one.score * max(one.inward, 1 - one.inward)),
             track=self._passed,
         )
 
@@ -163,19 +176,43 @@ class SlitCounter:
 def slit_scan(
     lines: NDArray[np.uint8], inside: NDArray[np.bool_], *, before: int = 0, after: int = 0
 ) -> NDArray[np.uint8]:
-    """The model's view: `SAMPLES` x columns x 10, of `lines`: columns x lines x samples x 3.
+    """The model's view: `SAMPLES` x columns x 13, of `lines`: columns x lines x samples x 3.
 
     Blue, green, red of the gate's line; the greys of the six others, 0 where they lie outside the picture (`inside`);
-    how far the gate's line is from its own median. The first and last columns are repeated `before` and `after` times.
+    how far the gate's line is from its own median; which way the pattern moves, by each pair of lines from the farthest
+    in, 128 where it does not. The first and last columns are repeated `before` and `after` times.
     """
     lines = np.concatenate([np.repeat(lines[:1], before, 0), lines, np.repeat(lines[-1:], after, 0)])
     centre = lines[:, CENTRE].astype(np.int16)
-    greys = lines.mean(axis=-1).clip(1, 255) * inside[None, :, None]
+    greys = (lines.mean(axis=-1, dtype=np.float32).clip(1, 255) * inside[None, :, None]).astype(np.uint8)
     others = [line for line in range(len(OFFSETS)) if line != CENTRE]
     median = np.median(centre[::4], axis=0).astype(np.int16)
     change = np.abs(centre - median).max(axis=-1)
+    ways = [
+        _way(greys[:, CENTRE - away], centre.mean(axis=-1, dtype=np.float32), greys[:, CENTRE + away])
+        for away in (1, 2, 3)
+    ]
     channels = [centre.transpose(1, 0, 2), greys[:, others].transpose(2, 0, 1), change.T[..., None]]
-    return np.concatenate(channels, axis=-1).astype(np.uint8)
+    return np.concatenate([*channels, np.stack(ways, axis=-1).transpose(1, 0, 2)], axis=-1).astype(np.uint8)
+
+
+def _way(outer: NDArray[np.uint8], centre: NDArray[np.float32], inner: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Columns x samples: above 128 where the pattern moves inward, below where outward.
+
+    A pattern that moves keeps its grey: the change in time is the change across the gate times its speed, negated.
+    """
+    low, high = outer.astype(np.float32), inner.astype(np.float32)
+    both = (low + centre + high) / 3
+    in_time = np.zeros_like(both)
+    in_time[1:-1] = (both[2:] - both[:-2]) / 2
+    across = (high - low) / 2
+    way = -2 * in_time * across / (in_time**2 + across**2 + NOISE**2)
+    return np.asarray(np.where((outer > 0) & (inner > 0), np.round(128 + 127 * way), 128))
+
+
+def _longer(line: GateLine) -> GateLine:
+    dx, dy = MARGIN * (line.x1 - line.x0), MARGIN * (line.y1 - line.y0)
+    return GateLine(x0=line.x0 - dx, y0=line.y0 - dy, x1=line.x1 + dx, y1=line.y1 + dy, in_x=line.in_x, in_y=line.in_y)
 
 
 def _inside(line: GateLine, size: tuple[int, int], diagonal: float) -> NDArray[np.bool_]:
@@ -196,15 +233,7 @@ def _moved(lines: Picture, before: Picture) -> bool:
 
 def _moved_to(one: Pass, first: int) -> Pass:
     """The same pass, its column counted from the first ever kept."""
-    return Pass(
-        column=one.column + first,
-        along=one.along,
-        inward=one.inward,
-        score=one.score,
-        columns=one.columns,
-        samples=one.samples,
-        person=one.person,
-    )
+    return replace(one, column=one.column + first)
 
 
 def _on_gate(one: Pass) -> bool:

@@ -31,7 +31,8 @@ class Pass:
 
     column: float
     along: float
-    inward: bool
+    inward: float
+    """0 to 1: how sure it is that it went in, not out."""
     score: float
     columns: float
     samples: float
@@ -48,23 +49,22 @@ class Pass:
 def passes(logits: Floats, sizes: Floats, *, least: float) -> list[Pass]:
     """What the maps tell of, in order of time.
 
-    `logits`: rows (along) x columns (time) x (out, in, person); `sizes`: likewise x (logarithms of extents in columns,
-    in samples). `least` score.
+    `logits`: rows (along) x columns (time) x (crossing, inward, person); `sizes`: likewise x (logarithms of extents in
+    columns, in samples). `least` score.
     """
-    ways = logits[..., :2]
-    smooth = 0.8 * ways + 0.2 * _mean(ways)
-    smooth = smooth + np.linspace(0, RAMP, ways[..., 0].size, dtype=np.float32).reshape(*ways.shape[:2], 1)
+    here = logits[..., 0]
+    smooth = 0.8 * here + 0.2 * _mean(here)
+    smooth = smooth + np.linspace(0, RAMP, here.size, dtype=np.float32).reshape(here.shape)
     limit = float(np.log(least / (1 - least)))
-    row, column, way = np.nonzero((ways > limit) & (smooth >= _highest(smooth.max(axis=2))[..., None]))
-    best = np.argsort(-smooth[row, column, way], kind="stable")[:MOST]
+    row, column = np.nonzero((here > limit) & (smooth >= _highest(smooth)))
     found: list[Pass] = []
-    for i in best.tolist():
+    for i in np.argsort(-smooth[row, column], kind="stable")[:MOST].tolist():
         r, c = row[i], column[i]
         one = Pass(
             column=(c + 0.5) * STRIDE - 0.5,
             along=(r + 0.5) * STRIDE,
-            inward=bool(way[i]),
-            score=_chance(ways[r, c, way[i]]),
+            inward=_chance(logits[r, c, 1]),
+            score=_chance(here[r, c]),
             columns=float(np.exp(sizes[r, c, 0])),
             samples=float(np.exp(sizes[r, c, 1])),
             person=_chance(logits[r, c, 2]),
@@ -79,7 +79,8 @@ def _chance(logit: np.floating[Any]) -> float:
 
 
 def _mean(values: Floats) -> Floats:
-    wide = np.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    """Of each cell and its eight neighbours."""
+    wide = np.pad(values, 1, mode="edge")
     across = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
     return np.asarray((across[:-2] + across[1:-1] + across[2:]) / 9)
 

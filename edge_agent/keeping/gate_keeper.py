@@ -85,7 +85,14 @@ class GateWindow:
         """Just after the last thing told; where the window begins when there is none."""
         return self.from_ms if self.last_ms is None else self.last_ms + 1
 
-    def seal(self, to_ms: int, *, detector: str, detector_sha256: bytes) -> Crossings:
+    def seal(
+        self,
+        to_ms: int,
+        *,
+        detector: str,
+        detector_sha256: bytes,
+        other_sources: list[tuple[str, bytes]] | None = None,
+    ) -> Crossings:
         """The window's body; it holds everything that was added, so `to_ms` is at least `end_ms`."""
         sight: list[tuple[int, Sight]] = [(self.from_ms, self.sight)]
         for at_ms, state in self.changes:
@@ -104,6 +111,7 @@ class GateWindow:
             frames_dropped=self.frames_dropped,
             detector=detector,
             detector_sha256=detector_sha256,
+            other_sources=list(other_sources or ()),
         )
 
     def after(self, from_ms: int) -> "GateWindow":
@@ -127,9 +135,11 @@ class GateKeeper(EyeKeeper[GateWindow, Seen | SightChange]):
         seal_every_ms: int,
         detector: str,
         detector_sha256: bytes,
+        other_sources: list[tuple[str, bytes]] | None = None,
     ) -> None:
-        """Nothing is written before `start`."""
+        """Nothing is written before `start`. `other_sources`: name and model's hash of each witness."""
         self._detector, self._detector_sha256 = detector, detector_sha256
+        self._other_sources = list(other_sources or ())
         super().__init__(signer, stream=stream, settings=settings, seal_every_ms=seal_every_ms)
 
     def _opened(self, from_ms: int, facts: bytes | None) -> GateWindow:
@@ -140,14 +150,20 @@ class GateKeeper(EyeKeeper[GateWindow, Seen | SightChange]):
         return GateWindow(from_ms=from_ms, sight=Sight.BLIND, total_in=left.total_in, total_out=left.total_out)
 
     def _body(self, window: GateWindow, to_ms: int) -> Crossings:
-        return window.seal(to_ms, detector=self._detector, detector_sha256=self._detector_sha256)
+        return window.seal(
+            to_ms,
+            detector=self._detector,
+            detector_sha256=self._detector_sha256,
+            other_sources=self._other_sources,
+        )
 
     def _row(self, event: Seen | SightChange, at_ms: int) -> bytes:
         match event:
             case Seen():
                 direction = event.direction
                 log.info("crossing stream=%s direction=%s", self._stream, direction.name)
-                return cbor.encode([at_ms, int(direction), event.kind, event.confidence_permille, event.track])
+                facts = [at_ms, int(direction), event.kind, event.confidence_permille, event.track]
+                return cbor.encode([*facts, event.sources, event.uncertain])
             case SightChange():
                 log.info("sight stream=%s is=%s why=%s", self._stream, event.sight.name, event.why)
                 return self._marked(at_ms, event.sight)
@@ -162,13 +178,15 @@ class GateKeeper(EyeKeeper[GateWindow, Seen | SightChange]):
 def decode_event(row: bytes) -> Crossing | Mark:
     """What a row of a gate's journal says. Raises SpoolDamagedError."""
     match cbor.decode(row, at_most=_ROW_LIMIT):
-        case [at_ms, direction, label, confidence, track]:
+        case [at_ms, direction, label, confidence, track, *doubt]:
             return Crossing(
                 at_ms=at_ms,
                 direction=Direction(direction),
                 label=label,
                 confidence_permille=confidence,
                 track=track,
+                sources=doubt[0] if doubt else 0,
+                uncertain=doubt[1] if doubt else 0,
             )
         case [at_ms, sight, seen, dropped]:
             return Mark(at_ms=at_ms, sight=Sight(sight), frames_seen=seen, frames_dropped=dropped)

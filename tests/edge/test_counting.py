@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from edge_agent.eye.counting import Counter, Frame, Lost, SightChange, count
-from edge_agent.eye.gate import Crossing, Gate, GateLine
+from edge_agent.eye.gate import Crossing, GateLine
 from edge_agent.eye.opencv.foreground import Foreground
 from edge_agent.eye.opencv.sight import SceneTest
 from edge_agent.eye.opencv.sources import open_source
 from edge_agent.eye.track import Box
+from edge_agent.eye.tracked import Tracked
 from evidence.bodies import Sight
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,11 +42,11 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
     return path, render(path, Wish(seed=1))
 
 
-def gate_of(truth: dict[str, Any]) -> Gate:
+def line_of(truth: dict[str, Any]) -> GateLine:
     (gate,) = truth["gates"]
     (x0, y0), (x1, y1) = gate["line"]
     in_x, in_y = gate["in_normal"]
-    return Gate(GateLine(x0=x0, y0=y0, x1=x1, y1=y1, in_x=in_x, in_y=in_y))
+    return GateLine(x0=x0, y0=y0, x1=x1, y1=y1, in_x=in_x, in_y=in_y)
 
 
 def pictures(path: Path) -> Iterator[Frame | Lost]:
@@ -55,8 +56,12 @@ def pictures(path: Path) -> Iterator[Frame | Lost]:
         yield from source.frames()
 
 
-def crossings_of(path: Path, gate: Gate) -> list[tuple[float, str]]:
-    found = count(pictures(path), Foreground(), gate, sight=SceneTest())
+def counter_of(line: GateLine) -> Counter:
+    return Counter([Tracked(Foreground(), line)], sight=SceneTest())
+
+
+def crossings_of(path: Path, line: GateLine) -> list[tuple[float, str]]:
+    found = count(pictures(path), counter_of(line))
     return sorted((one.at_ms / 1000, one.direction.name.lower()) for one in found if isinstance(one, Crossing))
 
 
@@ -69,26 +74,27 @@ def test_the_count_of_a_rendered_gate_equals_its_truth(seed: int, film: Film, tm
     if seed != 1:
         path = tmp_path / "gate.mp4"
         truth = render(path, Wish(seed=seed))
-    gate = gate_of(truth)
+    counter = counter_of(line_of(truth))
     events = truth["gates"][0]["events"]
-    got = crossings_of(path, gate)
+    found = [one for one in count(pictures(path), counter) if isinstance(one, Crossing)]
+    got = [(one.at_ms / 1000, one.direction.name.lower()) for one in found]
     for direction in ("in", "out"):
         expected = [event["t"] for event in events if event["dir"] == direction]
         assert [t for t, way in got if way == direction] == pytest.approx(expected, abs=0.6)
-    assert (gate.total_in, gate.total_out, gate.net) == (truth["in"], truth["out"], truth["in"] - truth["out"])
+    assert (counter.total_in, counter.total_out, counter.net) == (truth["in"], truth["out"], truth["in"] - truth["out"])
 
 
 def test_the_gate_turned_round_counts_the_same_the_other_way(film: Film) -> None:
     path, truth = film
-    line = gate_of(truth).line
-    turned = Gate(GateLine(x0=line.x1, y0=line.y1, x1=line.x0, y1=line.y0, in_x=-line.in_x, in_y=-line.in_y))
+    line = line_of(truth)
+    turned = GateLine(x0=line.x1, y0=line.y1, x1=line.x0, y1=line.y0, in_x=-line.in_x, in_y=-line.in_y)
     swap = {"in": "out", "out": "in"}
-    assert [(t, swap[way]) for t, way in crossings_of(path, turned)] == crossings_of(path, gate_of(truth))
+    assert [(t, swap[way]) for t, way in crossings_of(path, turned)] == crossings_of(path, line_of(truth))
 
 
 def test_a_film_is_counted_the_same_twice(film: Film) -> None:
     path, truth = film
-    one, other = (list(count(pictures(path), Foreground(), gate_of(truth))) for _ in range(2))
+    one, other = (list(count(pictures(path), Counter([Tracked(Foreground(), line_of(truth))]))) for _ in range(2))
     assert one == other
 
 
@@ -122,7 +128,7 @@ def covered(path: Path, *, from_s: float, to_s: float) -> Iterator[Frame | Lost]
 
 def test_a_covered_camera_is_blind_and_not_zero(film: Film) -> None:
     path, truth = film
-    events = list(count(covered(path, from_s=3, to_s=10), Foreground(), gate_of(truth), sight=SceneTest()))
+    events = list(count(covered(path, from_s=3, to_s=10), counter_of(line_of(truth))))
     sights = [event for event in events if isinstance(event, SightChange)]
     assert [event.sight for event in sights] == [Sight.CLEAR, Sight.BLIND, Sight.CLEAR]
     assert [event.at_ms / 1000 for event in sights] == pytest.approx([0, 3, 10], abs=1.2)
@@ -132,7 +138,7 @@ def test_a_covered_camera_is_blind_and_not_zero(film: Film) -> None:
 
 
 def test_a_lost_source_is_blind_and_the_end_of_a_recording_is_not() -> None:
-    counter = Counter(Foreground(), Gate(GateLine(x0=0, y0=0, x1=9, y1=0, in_x=0, in_y=1)))
+    counter = counter_of(GateLine(x0=0, y0=0, x1=9, y1=0, in_x=0, in_y=1))
     assert counter.sight is None
     (change,) = counter.see(Lost(why="unplugged", at_ms=7))
     assert change == SightChange(at_ms=7, sight=Sight.BLIND, why="source lost")
@@ -163,8 +169,8 @@ def blanks(times: list[int]) -> list[Frame | Lost]:
 
 def test_any_detector_can_be_put_in_and_its_kinds_and_scores_come_out() -> None:
     boxes = [(Box(x0=0, y0=8 * n, x1=20, y1=8 * n + 20, score=0.8, kind="carton"),) for n in range(20)]
-    gate = Gate(GateLine(x0=0, y0=80, x1=40, y1=80, in_x=0, in_y=1))
-    events = list(count(blanks([66 * n for n in range(20)]), Script(boxes), gate))
+    line = GateLine(x0=0, y0=80, x1=40, y1=80, in_x=0, in_y=1)
+    events = list(count(blanks([66 * n for n in range(20)]), Counter([Tracked(Script(boxes), line)])))
     assert events[0] == SightChange(at_ms=1_000_000, sight=Sight.CLEAR, why="seen")
     (crossing,) = events[1:]
     assert isinstance(crossing, Crossing)
@@ -180,16 +186,18 @@ def test_a_wall_clock_that_steps_moves_no_crossing_of_the_tracks() -> None:
         for n, one in enumerate(frames)
         if isinstance(one, Frame)
     ]
-    gate = Gate(GateLine(x0=0, y0=80, x1=40, y1=80, in_x=0, in_y=1))
-    assert len([one for one in count(stepped, Script(boxes), gate) if isinstance(one, Crossing)]) == 1
+    line = GateLine(x0=0, y0=80, x1=40, y1=80, in_x=0, in_y=1)
+    assert (
+        len([one for one in count(stepped, Counter([Tracked(Script(boxes), line)])) if isinstance(one, Crossing)]) == 1
+    )
 
 
 def test_after_blindness_nothing_is_carried_across() -> None:
     detector = Script([(Box(x0=0, y0=8 * n, x1=20, y1=8 * n + 20),) for n in range(20)])
-    gate = Gate(GateLine(x0=0, y0=80, x1=40, y1=80, in_x=0, in_y=1))
+    line = GateLine(x0=0, y0=80, x1=40, y1=80, in_x=0, in_y=1)
     frames = blanks([66 * n for n in range(20)])
     frames.insert(4, Lost(why="unplugged"))
-    events = list(count(frames, detector, gate))
+    events = list(count(frames, Counter([Tracked(detector, line)])))
     sights = [event.sight for event in events if isinstance(event, SightChange)]
     assert sights == [Sight.CLEAR, Sight.BLIND, Sight.CLEAR]
     assert [event.track for event in events if isinstance(event, Crossing)] == [2], (
@@ -208,7 +216,7 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_prints_one_object_a_crossing_and_the_totals(film: Film) -> None:
     path, truth = film
-    line = gate_of(truth).line
+    line = line_of(truth)
     gate = f"{line.x0},{line.y0},{line.x1},{line.y1}"
     ran = command(str(path), "--gate", gate, "--in", "0,1", "--json")
     *crossings, total = [json.loads(text) for text in ran.stdout.splitlines()]
@@ -257,8 +265,7 @@ def test_real_film_that_foreground_can_count_stays_counted(name: str) -> None:
     if not truths.exists():
         pytest.skip(f"the clips are not at {CLIPS}")
     flows = [one for one in json.loads(truths.read_text())["clips"] if one["clip"] == f"{name}.mp4"]
-    gate = gate_of(flows[0])
-    got = crossings_of(CLIPS / f"{name}.mp4", gate)
+    got = crossings_of(CLIPS / f"{name}.mp4", line_of(flows[0]))
     for direction in ("in", "out"):
         expected = [event["t"] for event in flows[0]["gates"][0]["events"] if event["dir"] == direction]
         assert [t for t, way in got if way == direction] == pytest.approx(sorted(expected), abs=0.6)
