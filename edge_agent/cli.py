@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "judge": ("edge_agent.commands.judge", "judge what was read again, by any rule"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
     "stock": ("edge_agent.commands.stock", "count what stands in a picture"),
+    "acceptance": ("edge_agent.commands.acceptance", "compare a zone's counts with a person's, and sign a certificate"),
     "pictures": ("edge_agent.commands.pictures", "list the pictures this box keeps; let one leave it, signed"),
     "slit": ("edge_agent.commands.slit", "a film's gate over time as one picture, to count again by eye"),
 }

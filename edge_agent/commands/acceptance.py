@@ -209,8 +209,8 @@ def _as_text(zone: ZoneCamera, result: Acceptance, told: dict[str, Any]) -> str:
     rows = [
         "",
         f"{result.frames} pictures, {result.exact} exact, {told['within_uncertainty']} within the uncertainty said",
-        f"person {result.by_person} items, machine {result.by_machine}; items wrong "
-        f"{result.error_permille / 10:.1f} %, allowed {result.limit_permille / 10:.1f} %",
+        f"person {result.by_person} items, machine {result.by_machine}",
+        f"items wrong {result.error_permille / 10:.1f} %, allowed {result.limit_permille / 10:.1f} %",
     ]
     if result.passed:
         rows.append(f"PASSED: absolute counts of {zone.stream} may be claimed, by this model and these settings")
