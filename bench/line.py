@@ -21,11 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge_agent.config.load import Keep, Machine, Parity
+from edge_agent.config.load import Parity
 from edge_agent.config.profiles import Profile, Protocol, known_profiles, load_profile
 from edge_agent.config.sections import Bus, BusKind, SerialPort
 from edge_agent.drivers import driver_of
 from edge_agent.drivers.driver import Exchange
+from edge_agent.installing.identifying.trying import as_machine
 from tests.world.buses import twenty
 from tests.world.dlt645_meter import Line645, Meter645
 from tests.world.rs485 import Rs485
@@ -89,7 +90,7 @@ def asked(title: str, bus: Bus, unit: int | str, profile: Profile, seconds: floa
     line = driver.line_of(bus)
     if line.open() is not None:
         raise SystemExit(f"{bus.port} cannot be opened")
-    asker = driver.asker_of(machine(bus, unit, profile), line)
+    asker = driver.asker_of(as_machine(bus, unit, profile), line)
     for _ in range(3):  # blocks that the meter does not have are known by then
         exchange = asker.ask(0)
     if exchange.failure is not None:
@@ -107,22 +108,6 @@ def asked(title: str, bus: Bus, unit: int | str, profile: Profile, seconds: floa
         "cpu_ms_per_reading": round(1000 * cpu_s / len(exchanges), 3),
     }
     print(json.dumps(figures), flush=True)
-
-
-def machine(bus: Bus, unit: int | str, profile: Profile) -> Machine:
-    """What is asked."""
-    return Machine(
-        name="bench",
-        title="bench",
-        stream="machine/bench",
-        bus=bus,
-        unit=unit,
-        profile=profile,
-        points=profile.points,
-        period_ms=bus.period_ms,
-        keep=Keep.MINUTE,
-        run_state=None,
-    )
 
 
 def measured(ask: Callable[[], Exchange], seconds: float) -> tuple[list[Exchange], float, float]:
