@@ -17,6 +17,7 @@ from typing import Any, Final, TextIO
 
 from edge_agent.clock import Clock, clock_of
 from edge_agent.commands.check_advice import advice, answers, called, is_hardware
+from edge_agent.commands.check_zones import look_once
 from edge_agent.config.load import Bus, Config, ConfigurationError, Machine, load
 from edge_agent.config.plc import PLCS
 from edge_agent.config.points import Register
@@ -55,13 +56,15 @@ class Finding:
 
 
 def check(config: Config, clock: Clock) -> list[Finding]:
-    """Look at the files and the clock, and ask every machine once, bus after bus."""
+    """Look at the files and the clock, and ask every machine once, bus after bus, and every zone's camera."""
     found = [_clock(clock), *_files(config), *_signers(config, clock)]
     found += _room(config)
     for bus in config.buses:
         machines = config.machines_on(bus)
         found += [finding for machine in machines for finding in _unproven(machine)]
         found += [_listens(bus)] if bus.kind is BusKind.GB26875_3 else _ask_bus(bus, machines, clock)
+    for zone, (code, says, values) in look_once(config.zones, clock):
+        found.append(Finding(about=zone.stream, exit_code=code, says=says, values=values))
     return found
 
 
@@ -119,7 +122,7 @@ def as_text(config: Config, found: Iterable[Finding]) -> str:
             rows += [f"    limit on {limit_in_words(limit)}" for limit in machine.limits]
             if machine.signature is not None:
                 rows.append(f"    signature of {signature_in_words(machine.signature)}")
-    rows += [f"{camera.stream} ({camera.title}): {settings_of(camera)['source']}" for camera in config.cameras]
+    rows += [f"{camera.stream} ({camera.title}): {settings_of(camera)['source']}" for camera in config.watched]
     rows.append("")
     for finding in found:
         rows.append(f"{'ok   ' if finding.exit_code == Exit.OK else 'WRONG'} {finding.about}: {finding.says}")
@@ -137,7 +140,7 @@ def as_json(config: Config, found: Iterable[Finding]) -> str:
         "box": config.box.id,
         "settings": {"box": settings_of(config.box)}
         | {machine.stream: settings_of(machine) for machine in config.machines}
-        | {camera.stream: settings_of(camera) for camera in config.cameras},
+        | {camera.stream: settings_of(camera) for camera in config.watched},
         "findings": [asdict(finding) for finding in found],
         "exit_code": verdict(found),
     }
@@ -180,7 +183,7 @@ def _files(config: Config) -> Iterable[Finding]:
     if not os.access(config.box.spool.parent, os.W_OK):
         says = f"{config.box.spool.parent} is no folder that this user may write to"
         yield Finding(about="box.spool", exit_code=Exit.CONFIGURATION, says=says)
-    for camera in config.cameras:
+    for camera in config.watched:
         if "://" not in camera.source and not os.access(config.file.parent / camera.source, os.R_OK):
             says = f"{camera.source} cannot be read"
             yield Finding(about=camera.stream, exit_code=Exit.HARDWARE, says=says)
@@ -190,7 +193,7 @@ def _signers(config: Config, clock: Clock) -> Iterable[Finding]:
     """Whether who has the key answers, where that is a process of its own: to `poll`, and to each camera's `watch`."""
     if config.box.signer is None:
         return
-    for about, camera in (("box.signer", None), *((camera.stream, camera.name) for camera in config.cameras)):
+    for about, camera in (("box.signer", None), *((camera.stream, camera.name) for camera in config.watched)):
         place = socket_of(config.box.signer, camera=camera)
         try:
             with closing(RemotePen(Served(place), clock)) as pen:

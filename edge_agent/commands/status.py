@@ -11,10 +11,12 @@ from pathlib import Path
 from edge_agent.clock import Clock, SystemClock
 from edge_agent.commands.processes import DEFAULT_CONFIG
 from edge_agent.config.load import Config, ConfigurationError, load
+from edge_agent.keeping.certificate import ABSOLUTE
 from edge_agent.keeping.keeper import PROCESS
 from edge_agent.keeping.rows import decode_events, decode_row
 from edge_agent.keeping.signer import RUNNING
 from edge_agent.keeping.spool import Head, Spool, SpoolError
+from edge_agent.keeping.zone_keeper import last_said
 from evidence.bodies import Failure
 from evidence.exits import Exit
 
@@ -33,6 +35,19 @@ class StreamStatus:
     last_failure: str | None
     """Why the last asking gave nothing; None when it was answered."""
     forked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneStatus:
+    """What is said of one zone."""
+
+    stream: str
+    verdict: str
+    count: int | None
+    uncertain: int
+    counted_at_ms: int | None
+    absolute: bool
+    """Whether the count itself is claimed, by a certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +70,7 @@ class Status:
     receipt_ms: int | None
     """When the last receipt was taken in."""
     streams: tuple[StreamStatus, ...]
+    zones: tuple[ZoneStatus, ...] = ()
 
 
 def status_of(config: Config, spool: Spool, clock: Clock) -> Status:
@@ -76,6 +92,19 @@ def status_of(config: Config, spool: Spool, clock: Clock) -> Status:
         refused=len(spool.asides()),
         receipt_ms=int(receipt) if receipt else None,
         streams=tuple(_stream(head, last.get(head.id, _Last()), unsent[head.stream]) for head in spool.heads()),
+        zones=tuple(_zone(zone.stream, spool) for zone in config.zones),
+    )
+
+
+def _zone(stream: str, spool: Spool) -> ZoneStatus:
+    said = last_said(spool, stream)
+    return ZoneStatus(
+        stream=stream,
+        verdict=said.verdict.name,
+        count=said.count,
+        uncertain=said.uncertain,
+        counted_at_ms=said.counted_at_ms,
+        absolute=bool((spool.settings(stream) or {}).get(ABSOLUTE)),
     )
 
 
@@ -163,7 +192,17 @@ def _render(status: Status) -> str:
             f"{stream.stream:<28}{stream.statements:>11}{stream.unsent:>8}"
             f"  {_ago(stream.last_good_ms, status.now_ms):<20}{now}"
         )
+    if status.zones:
+        lines += ["", f"{'zone':<28}{'items':>6} {'±':<4}{'counted':<16}now"]
+        lines += [_zone_line(zone, status.now_ms) for zone in status.zones]
     return "\n".join(lines) + "\n"
+
+
+def _zone_line(zone: ZoneStatus, now_ms: int) -> str:
+    count = "-" if zone.count is None else str(zone.count)
+    claim = "" if zone.absolute else ", not certified: changes only"
+    counted = _ago(zone.counted_at_ms, now_ms)
+    return f"{zone.stream:<28}{count:>6} {zone.uncertain:<4}{counted:<16}{zone.verdict}{claim}"
 
 
 def _standing(stream: StreamStatus, now_ms: int) -> str:

@@ -13,7 +13,7 @@ from edge_agent.eye.stock import Looked, Standing
 from edge_agent.eye.track import Box
 from edge_agent.keeping.eye_keeper import EyeKeeper
 from edge_agent.keeping.signer import Signer
-from edge_agent.keeping.spool import SpoolDamagedError
+from edge_agent.keeping.spool import Spool, SpoolDamagedError
 from evidence import cbor
 from evidence.bodies import ITEMS_LIMIT, LOOKS_LIMIT, SIDE_LIMIT, Item, Look, Stock, Verdict
 
@@ -192,6 +192,19 @@ class ZoneKeeper(EyeKeeper[ZoneWindow, Looked]):
 
     def _marked(self, at_ms: int, counted_at_ms: int | None) -> bytes:
         return cbor.encode([at_ms, counted_at_ms, self.window.frames_seen, self.window.frames_dropped])
+
+
+def last_said(spool: Spool, stream: str) -> Kept:
+    """What is said of a zone now, as the spool has it. Reads only."""
+    facts = spool.kept(f"zone {stream}")
+    if facts is None:
+        return Kept()
+    kept = Kept.from_value(cbor.decode(facts, at_most=FACTS_LIMIT))
+    window = ZoneWindow(from_ms=0, first=kept, now=kept)
+    for _, _, rows in spool.read_journal(f"watch {stream}"):
+        for _, row in rows:
+            window.add(row)
+    return window.now
 
 
 def kept_of(standing: Standing, *, at_ms: int, looked_ms: int) -> Kept:
