@@ -141,7 +141,11 @@ def turned_by(picture: Bytes) -> float:
             score = count * (1 - 8 * wrong)
             if score > most:
                 best, most = angle, score
-    return best if abs(best) >= 1 else 0.0
+    return math.copysign(abs(best) - OVERSWING, best) if abs(best) >= OVERSWING + 1 else 0.0
+
+
+OVERSWING = 2.0
+"""Degrees by which the best angle is too large: the margin at the edges lets it swing so far."""
 
 
 @functools.cache
@@ -172,8 +176,6 @@ def _straightened(picture: Bytes, angle: float, boxes: Floats, straight: Floats 
         else:
             boxes = straight
             known = cv2.warpAffine(np.full((size, size), 255, np.uint8), matrix, (size, size))
-            known = cv2.warpAffine(known, cv2.invertAffineTransform(matrix), (size, size))
-            known = cv2.warpAffine(known, matrix, (size, size))
             unsure = np.array([_share(known, box) < 0.6 for box in boxes], dtype=bool)
     return Example(
         picture=picture,
