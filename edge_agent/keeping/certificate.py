@@ -14,9 +14,13 @@ ABSOLUTE = "absolute"
 """The setting that says whether the count itself is claimed (1), or only that it changed and by how much (0)."""
 
 
+DECIDES = ("source", "polygon_px", "exemplar_px", "items", "contract_error_permille")
+"""The settings that a count depends on, or what is allowed of it."""
+
+
 def way_of_counting(settings: dict[str, Any], detector_sha256: bytes) -> bytes:
-    """One hash over everything that an acceptance is true of."""
-    measured = {key: value for key, value in settings.items() if key != ABSOLUTE}
+    """One hash over everything that an acceptance is true of: what is seen, what is counted, and by which model."""
+    measured = {key: settings[key] for key in DECIDES if key in settings}
     return sha256(cbor.encode([measured, detector_sha256])).digest()
 
 
