@@ -9,6 +9,7 @@ are its first inputs where they are there. hypothesis does the like, briefly, in
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,16 +33,24 @@ CODECS = {
 
 
 def main() -> None:
-    """Fuzz one reader until libFuzzer's flags end it; it exits by itself."""
-    name = sys.argv[1]
+    """Fuzz one reader until libFuzzer's flags end it, which ends its process at once: in a child."""
     with TemporaryDirectory() as corpus:
-        with atheris.instrument_imports(include=["edge_agent.codecs", "evidence"]):
-            read = reader(name)
-        for number, seed in enumerate(seeds(name)):
-            Path(corpus, str(number)).write_bytes(seed)
-        flags = [f"-max_len={LONGEST_INPUT}", "-timeout=5", "-rss_limit_mb=512", "-print_final_stats=1"]
-        atheris.Setup([sys.argv[0], *flags, *sys.argv[2:], corpus], read)
-        atheris.Fuzz()
+        child = os.fork()
+        if child == 0:
+            fuzz(sys.argv[1], corpus, sys.argv[2:])
+        _, status = os.waitpid(child, 0)
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def fuzz(name: str, corpus: str, flags: list[str]) -> None:
+    """Never returns."""
+    with atheris.instrument_imports(include=["edge_agent.codecs", "evidence"]):
+        read = reader(name)
+    for number, seed in enumerate(seeds(name)):
+        Path(corpus, str(number)).write_bytes(seed)
+    ours = [f"-max_len={LONGEST_INPUT}", "-timeout=5", "-rss_limit_mb=512", "-print_final_stats=1"]
+    atheris.Setup([sys.argv[0], *ours, *flags, corpus], read)
+    atheris.Fuzz()
 
 
 def reader(name: str) -> Callable[[bytes], None]:

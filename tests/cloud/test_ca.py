@@ -50,7 +50,7 @@ def parsed(pem: bytes) -> x509.Certificate:
 
 
 def openssl(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, check=False, timeout=20)
+    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, check=False, timeout=60)
 
 
 def test_the_authority_signs_leaves_only_for_ten_years(authority: Authority) -> None:

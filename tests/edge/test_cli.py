@@ -39,7 +39,7 @@ def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str])
     assert "dance" in capsys.readouterr().err
 
 
-def process(*argv: str, timeout_s: float = 30) -> "subprocess.CompletedProcess[str]":
+def process(*argv: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "edge_agent", *argv], check=False, capture_output=True, text=True, timeout=timeout_s
     )
