@@ -1,8 +1,8 @@
 """Several ways of counting watch one gate; what each tells is held against the others. Pure.
 
 The first source counts. The others are its witnesses: a crossing that a witness saw too, in the same direction at about
-the same time, is surer for it; one that no witness saw is told with less confidence; one that witnesses alone saw is no
-crossing, but is said as a `Doubt`. Nothing is merged silently, and the count is always one source's.
+the same time, is surer for it; one that no witness saw is told with less confidence, and if the first source was not
+`SURE` of it, or witnesses alone saw it, it is no crossing, but is said as a `Doubt`. Nothing is merged silently.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ DOUBT_MS: Final = 20_000
 HELD: Final = 512
 """Crossings held at once; beyond that the oldest are told as they are."""
 
+SURE: Final = 300
+"""Permille: with less confidence the first source needs a witness."""
+
 LONELY: Final = 0.5
 """Share of the confidence that is left where there are witnesses and none saw it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """Only witnesses saw this crossing; `source` is the number of the first that did, from 1."""
+    """Only this source saw this crossing, or several witnesses did: then the last of them. It is not counted."""
 
     crossing: Crossing
     source: int
@@ -80,7 +83,7 @@ class Agreement:
         late = [one for one in self._alone if everything or now_ms - one.crossing.at_ms >= DOUBT_MS]
         late += self._alone[: max(0, len(self._alone) - len(late) - HELD)] if len(late) < len(self._alone) else []
         self._alone = [one for one in self._alone if one not in late]
-        told: list[Crossing | Doubt] = [self._told(one) for one in due]
+        told = [self._told(one) for one in due]
         told += [Doubt(crossing=one.crossing, source=one.seen_by.bit_length() - 1) for one in late]
         return tuple(sorted(told, key=_when))
 
@@ -88,9 +91,11 @@ class Agreement:
         """After a blind time nothing is held against what was before."""
         self._alone.clear()
 
-    def _told(self, one: _Held) -> Crossing:
+    def _told(self, one: _Held) -> Crossing | Doubt:
         chance = one.crossing.confidence_permille / 1000
         saw = (one.seen_by >> 1).bit_count()
+        if not saw and one.crossing.confidence_permille < SURE:
+            return Doubt(crossing=one.crossing, source=0)
         if self._witnesses:
             chance = 1 - (1 - chance) * 0.4**saw if saw else chance * LONELY
         return replace(one.crossing, confidence_permille=round(1000 * chance), sources=one.seen_by)

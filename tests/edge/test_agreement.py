@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.eye.agreement import DOUBT_MS, HELD, HOLD_MS, SAME_MS, Agreement, Doubt
+from edge_agent.eye.agreement import DOUBT_MS, HELD, HOLD_MS, SAME_MS, SURE, Agreement, Doubt
 from edge_agent.eye.gate import Crossing
 from evidence.bodies import Direction
 
@@ -41,6 +41,16 @@ def test_a_crossing_that_no_witness_saw_is_counted_with_less_confidence() -> Non
     (told,) = agreement.tell(1000 + HOLD_MS)
     assert isinstance(told, Crossing)
     assert (told.sources, told.confidence_permille) == (1, 400)
+
+
+def test_what_the_first_source_is_not_sure_of_counts_only_with_a_witness() -> None:
+    for saw in (False, True):
+        agreement = Agreement(2)
+        agreement.hear(0, crossing(1000, sure=SURE - 1))
+        if saw:
+            agreement.hear(1, crossing(1000))
+        (told,) = agreement.tell(0, everything=True)
+        assert isinstance(told, Crossing if saw else Doubt)
 
 
 def test_what_a_witness_alone_saw_is_a_doubt_and_no_crossing() -> None:
