@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating[Any]]
 
 
+MOST_ITEMS = 160
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drive:
     """How far a belt has run (metres): a speed, and from some times on another one."""
@@ -229,9 +232,9 @@ def _goods(stage: Stage, lane: _Lane, seconds: float, scale: float) -> list[Any]
     reach = 4.0 * scale
     most = max(max(k.size[:2]) for k in kinds)
     abreast_most = max(1, int(lane.wide / (most * 1.08)))
-    along = -(far + 0.3 * reach)
+    along = 0.4 * reach
     made: list[Any] = []
-    while along < reach and len(made) < 60:
+    while along > -(far + 0.4 * reach) and len(made) < MOST_ITEMS:
         what = kinds[int(rng.integers(len(kinds)))]
         abreast = int(rng.integers(1, min(3, abreast_most) + 1))
         longest = 0.0
@@ -245,7 +248,7 @@ def _goods(stage: Stage, lane: _Lane, seconds: float, scale: float) -> list[Any]
             made.append(partial(_ride, part, lane, x, along + off))
             deep = abs(what.size[0] * math.sin(turn)) + abs(what.size[1] * math.cos(turn))
             longest = max(longest, deep + 2 * abs(off))
-        along += longest * 1.01 + float(rng.exponential(dense * scale)) * (0.0 if rng.random() < 0.25 else 1.0)
+        along -= longest * 1.01 + float(rng.exponential(dense * scale)) * (0.0 if rng.random() < 0.25 else 1.0)
     return made
 
 

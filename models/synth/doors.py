@@ -93,7 +93,8 @@ def door_film(
     high = float(rng.uniform(2.4, 4.5))
     target = (float(rng.normal(0, 0.15)), door_y - float(rng.uniform(0.5, 1.3)), float(rng.uniform(0.5, 1.0)))
     down = math.radians(float(rng.uniform(22, 68)))
-    away = (high - target[2]) / math.sin(down)
+    away = min(5.5, (high - target[2]) / math.sin(down))
+    high = target[2] + away * math.sin(down)
     eye = (target[0] + float(rng.normal(0, 0.7)), target[1] - away * math.cos(down), high)
     camera = Camera(
         eye=eye,

@@ -138,7 +138,7 @@ def any_sensor(rng: np.random.Generator) -> Sensor:
         exposure=float(np.exp(rng.normal(0.2, 0.35))),
         auto=float(rng.uniform(0.4, 1.0)),
         warm=tuple(np.clip(rng.normal(1.0, 0.05, 3), 0.8, 1.2)),
-        contrast=float(rng.uniform(0.8, 1.3)),
+        contrast=float(rng.uniform(0.9, 1.4)),
         saturation=float(rng.uniform(0.0, 0.2) if rng.random() < 0.06 else rng.uniform(0.6, 1.4)),
         infrared=bool(night),
         vignette=float(rng.uniform(0.0, 0.35)),
@@ -232,7 +232,7 @@ def expose(  # noqa: C901, PLR0912  a step after a step
             -1,
         )
         soft = np.asarray(cv2.GaussianBlur(mark, (0, 0), float(rng.uniform(2, 8))), np.float32)[..., None]
-        shot = shot * (1 - 0.6 * soft) + np.float32(0.25 * rng.uniform(0, 1)) * soft
+        shot = shot * (1 - 0.35 * soft) + np.float32(0.08 * rng.uniform(0, 1)) * soft
     shot = shot / (1 + 0.25 * shot) * 1.18  # a soft shoulder
     tone = np.sqrt(np.clip(shot, 0, 1.0))  # about sRGB
     if sensor.contrast != 1:

@@ -292,18 +292,28 @@ def body(who: Wear, pose: Pose, *, fine: bool = True) -> Body:  # noqa: PLR0915 
     back: Array = np.array([spine(z, 0.0, ahead) for z, _, _, ahead in rings])
     sizes = np.array([(a, b) for _, a, b, _ in rings]) * (0.45 + 0.55 * wide) * (0.75 + 0.25 * who.loose)
     across = spine(1.3, 0.2) - spine(1.3, -0.2)
-    trunk = _tube(back[::-1], sizes[::-1], side=across, rng=rng, wrinkle=0.03, tone=who.top, segments=18, box=0.8)
-    hips = _tube(
-        back[3::-1], sizes[3::-1] * 1.015, side=(1, 0, 0), rng=rng, wrinkle=0.02, tone=who.legs, segments=16, box=0.85
+    shirt = sizes * np.linspace(1.09, 1.03, len(sizes))[:, None]  # hangs over the trousers
+    hem = 1 if rng.random() < 0.4 else 2
+    trunk = _tube(
+        back[: hem - 1 : -1],
+        shirt[: hem - 1 : -1],
+        side=across,
+        rng=rng,
+        wrinkle=0.02,
+        tone=who.top,
+        segments=18,
+        box=0.8,
     )
-    legs.append(hips)
+    legs.append(
+        _tube(back[3::-1], sizes[3::-1], side=(1, 0, 0), rng=rng, wrinkle=0.01, tone=who.legs, segments=16, box=0.85)
+    )
     if who.vest:
         jacket = _tube(
             back[8:1:-1],
-            sizes[8:1:-1] * 1.06 + 0.004,
+            sizes[8:1:-1] * 1.13 + 0.004,
             side=across,
             rng=rng,
-            wrinkle=0.03,
+            wrinkle=0.015,
             tone=who.vest,
             segments=18,
             box=0.8,

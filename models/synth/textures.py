@@ -48,18 +48,18 @@ def pack(shade: Array, height: Array | None = None) -> Picture:
 
 
 def stains(rng: np.random.Generator, count: int, *, dark: float) -> Array:
-    """A factor: spots, scuffs and streaks."""
-    sheet = np.ones((PX, PX), np.float32)
-    for _ in range(count):
+    """A factor: blotches, and `count` scuffs and streaks."""
+    blot = np.clip(
+        noise(rng, (float(rng.uniform(1.5, 6)), float(rng.uniform(1.5, 6))), 4) - rng.uniform(0.7, 1.6), 0, 1.5
+    )
+    sheet = 1 - 0.6 * dark * blot
+    sharp, soft = np.zeros((PX, PX), np.float32), np.zeros((PX, PX), np.float32)
+    for k in range(count):
         at = (int(rng.integers(PX)), int(rng.integers(PX)))
-        mark = np.zeros((PX, PX), np.float32)
-        if rng.random() < 0.5:
-            reach = (int(rng.integers(2, 40)), int(rng.integers(2, 30)))
-            cv2.ellipse(mark, at, reach, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-        else:
-            to = (at[0] + int(rng.normal(0, 40)), at[1] + int(rng.normal(0, 40)))
-            cv2.line(mark, at, to, 1.0, int(rng.integers(1, 4)))
-        sheet -= cv2.GaussianBlur(mark, (0, 0), float(rng.uniform(1.0, 12))) * float(rng.uniform(-0.25, 0.8)) * dark
+        to = (at[0] + int(rng.normal(0, 40)), at[1] + int(rng.normal(0, 40)))
+        cv2.line(sharp if k % 2 else soft, at, to, float(rng.uniform(-0.3, 1.0)), int(rng.integers(1, 4)), cv2.LINE_AA)
+    sheet -= 0.8 * dark * cv2.GaussianBlur(sharp, (0, 0), 0.8)
+    sheet -= 1.2 * dark * cv2.GaussianBlur(soft, (0, 0), float(rng.uniform(1.5, 4)))
     return np.asarray(np.clip(sheet, 0.2, 1.3))
 
 
@@ -69,7 +69,7 @@ def _ramp() -> tuple[Array, Array]:
 
 
 def _concrete(rng: np.random.Generator) -> Picture:
-    shade = 0.68 + 0.05 * noise(rng, (3, 3), 5) + 0.02 * noise(rng, (90, 90), 1)
+    shade = 0.68 + 0.035 * noise(rng, (3, 3), 6, fade=0.7) + 0.02 * noise(rng, (90, 90), 1)
     return pack(shade * stains(rng, 14, dark=0.25), 0.5 + 0.1 * noise(rng, (20, 20)))
 
 

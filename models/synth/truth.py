@@ -16,6 +16,7 @@ RULE = (
 )
 BEYOND = 0.12
 """A crossing holds once the centre is this share of its box's extent beyond the line; t is when it was on the line."""
+NEAR_S = 1.0
 BEYOND_PX = 1.5
 """And at least so far: what stands on the line does not cross it by the lens's rounding."""
 
@@ -39,7 +40,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossed:
-    """One crossing."""
+    """One crossing; `visible` is the most that was seen of the item within NEAR_S of it."""
 
     t: float
     inward: bool
@@ -61,6 +62,7 @@ def gate_across(one: Sequence[float], two: Sequence[float], towards: Sequence[fl
 def crossings(track: Sequence[Seen], gate: Gate, *, item: str, id_: int) -> list[Crossed]:
     """Every crossing of one item's track, in time; coming back counts again."""
     found: list[Crossed] = []
+    clear = [(s.t, s.visible) for s in track]
     side = 0  # -1 outside, 1 inside, 0 not known yet
     last: tuple[float, float] | None = None  # when the centre was last on the line, and where along it (0..1)
     before: tuple[float, float, float] | None = None
@@ -74,7 +76,8 @@ def crossings(track: Sequence[Seen], gate: Gate, *, item: str, id_: int) -> list
             continue
         now = 1 if off > 0 else -1
         if side and now != side and last is not None and 0 <= last[1] <= 1:
-            found.append(Crossed(t=last[0], inward=now > 0, item=item, id=id_, visible=seen.visible))
+            best = max(v for t, v in clear if abs(t - last[0]) <= NEAR_S or t == seen.t)
+            found.append(Crossed(t=last[0], inward=now > 0, item=item, id=id_, visible=best))
         side = now
     return found
 
