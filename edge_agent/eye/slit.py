@@ -40,7 +40,8 @@ CHANGE_MOST: Final = 12.0
 """Grey, 0 to 255, of the mean of three samples: more than this is a change, however noisy the camera."""
 _FAINT: Final = 24
 """Grey: what differs less from what always is there is paper in the way strip."""
-PAPER: Final = 236
+PAPER: Final = (232, 212, 188)
+"""Blue, green, red: a pale blue, so that white and brown goods are both seen on it."""
 _BACKGROUND_COLUMNS: Final = 64
 
 

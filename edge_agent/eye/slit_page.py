@@ -193,19 +193,30 @@ def _rows(
             row.append(Placed(piece=piece, x=x, width=width))
             x += width
             continue
+        calm = round(row_width * _BREAK_WITHIN) // zoom
         if piece.kind is PieceKind.SHOWN and left >= 2 * FOLD_WIDTH:
-            strip = strips[piece.strip]
-            at = _calm(strip, piece.first, piece.first + left // zoom, round(row_width * _BREAK_WITHIN) // zoom)
-            cut_ms = min(piece.to_ms - 1, max(piece.from_ms + 1, strip.at_ms(at)))
-            begin = replace(piece, to_ms=cut_ms, end=at)
-            waiting.append(replace(piece, from_ms=cut_ms, first=at))
-            row.append(Placed(piece=begin, x=x, width=(at - piece.first) * zoom))
+            begin, rest = _cut(piece, strips, piece.first + left // zoom, calm)
+            row.append(Placed(piece=begin, x=x, width=(begin.end - begin.first) * zoom))
+            waiting.append(rest)
         else:
             waiting.append(piece)
+            last = row[-1].piece
+            if piece.kind is last.kind is PieceKind.SHOWN and last.end - last.first > calm:
+                begin, rest = _cut(last, strips, last.end, calm)
+                row[-1] = Placed(piece=begin, x=row[-1].x, width=(begin.end - begin.first) * zoom)
+                waiting.append(rest)
         yield tuple(row)
         row, x = [], 0
     if row:
         yield tuple(row)
+
+
+def _cut(piece: Piece, strips: Sequence[Strip], end: int, within: int) -> tuple[Piece, Piece]:
+    """The piece in two, not after column `end`, where the line is as it is as a rule."""
+    strip = strips[piece.strip]
+    at = min(piece.end - 1, _calm(strip, piece.first, end, within))
+    cut_ms = min(piece.to_ms - 1, max(piece.from_ms + 1, strip.at_ms(at)))
+    return replace(piece, to_ms=cut_ms, end=at), replace(piece, from_ms=cut_ms, first=at)
 
 
 def _calm(strip: Strip, first: int, end: int, within: int) -> int:

@@ -22,8 +22,8 @@ from evidence.bodies import Direction
 from evidence.errors import MalformedError
 
 SUFFIX: Final = ".strips"
-FILE_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes; a picture is closed early when its file is so long."""
+FILE_LIMIT: Final = 240 * 1024
+"""Bytes; when its file is so long a picture is closed before its hour is over: a belt that never stops has three."""
 RECORD_LIMIT: Final = 1024 * 1024
 _HEAD: Final = struct.Struct(">II")
 
