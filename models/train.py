@@ -25,9 +25,9 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
 LOG = logging.getLogger("train")
 SAVE_EVERY = 250
@@ -60,7 +60,43 @@ def train(
     warm: int = 200,
     minutes: float = math.inf,
 ) -> network.Network:
-    """Train for so many steps, or minutes if they end first; return the averaged network.
+    """Train a detector for so many steps, or minutes if they end first; return the averaged network."""
+
+    def losses(parts: Sequence[Tensor]) -> dict[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            out = model(parts[0].to(memory_format=torch.channels_last))
+        about_centres, about_sizes = network.loss(out, *parts[1:])
+        return {"centres": about_centres, "sizes": 0.5 * about_sizes}
+
+    fit(
+        model,
+        lambda seed: Stream(crops, seed),
+        losses,
+        into,
+        steps=steps,
+        batch=batch,
+        rate=rate,
+        workers=workers,
+        warm=warm,
+        minutes=minutes,
+    )
+    return model
+
+
+def fit(
+    model: nn.Module,
+    stream: Callable[[int], IterableDataset[list[Tensor]]],
+    losses: Callable[[Sequence[Tensor]], dict[str, Tensor]],
+    into: Path,
+    *,
+    steps: int,
+    batch: int,
+    rate: float,
+    workers: int = 1,
+    warm: int = 200,
+    minutes: float = math.inf,
+) -> None:
+    """Lower the sum of the losses of batches of what `stream` gives for a seed; leave the averaged weights in `model`.
 
     Goes on where `into` has a checkpoint. The rate falls to nearly nothing towards the end, whichever end that is.
     """
@@ -75,16 +111,16 @@ def train(
         optimizer.load_state_dict(kept["optimizer"])
         averaged, done = kept["averaged"], kept["done"]
         LOG.info("going on after step %d", done)
-    loader = DataLoader(Stream(crops, done + 1), batch, num_workers=workers)
-    began, mean, mean_size = time.monotonic(), 0.0, 0.0
+    loader = DataLoader(stream(done + 1), batch, num_workers=workers)
+    began = time.monotonic()
+    mean: dict[str, float] = {}
     for step, parts in zip(range(done, steps), loader, strict=False):
         spent = (time.monotonic() - began) / 60 / minutes
         share = _share_of_rate(max(step / steps, spent)) * min(1.0, (step - done + 1) / warm)
         for one in optimizer.param_groups:
             one["lr"] = rate * share
-        about_centres, about_sizes = _step(model, optimizer, parts)
-        mean += (about_centres - mean) * max(0.01, 1 / (step - done + 1))
-        mean_size += (about_sizes - mean_size) * max(0.01, 1 / (step - done + 1))
+        for name, loss in _step(model, optimizer, losses(parts)).items():
+            mean[name] = mean.get(name, 0.0) + (loss - mean.get(name, 0.0)) * max(0.01, 1 / (step - done + 1))
         keep = min(AVERAGE, (step + 1) / (step + 10))
         for name, value in model.state_dict().items():
             if value.is_floating_point():
@@ -95,7 +131,8 @@ def train(
         if (step + 1) % 100 == 0 or last:
             each = (time.monotonic() - began) / (step + 1 - done) / 60
             left = min(each * (steps - step - 1), minutes * (1 - spent))
-            LOG.info("step %d of %d: centres %.3f sizes %.3f, %.1f min left", step + 1, steps, mean, mean_size, left)
+            told = " ".join(f"{name} {value:.3f}" for name, value in mean.items())
+            LOG.info("step %d of %d: %s, %.1f min left", step + 1, steps, told, left)
         if (step + 1) % SAVE_EVERY == 0 or last:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "averaged": averaged}
             _save({**state, "done": step + 1}, into / "last.pt")
@@ -103,19 +140,14 @@ def train(
         if last:
             break
     model.load_state_dict(averaged)
-    return model
 
 
-def _step(model: network.Network, optimizer: torch.optim.Optimizer, parts: Sequence[Tensor]) -> tuple[float, float]:
-    x, centres, sizes, near, weight = parts
-    with torch.autocast("cpu", torch.bfloat16):
-        out = model(x.to(memory_format=torch.channels_last))
-    about_centres, about_sizes = network.loss(out, centres, sizes, near, weight)
+def _step(model: nn.Module, optimizer: torch.optim.Optimizer, losses: dict[str, Tensor]) -> dict[str, float]:
     optimizer.zero_grad()
-    (about_centres + 0.5 * about_sizes).backward()
+    torch.stack(list(losses.values())).sum().backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
     optimizer.step()
-    return float(about_centres.detach()), float(about_sizes.detach())
+    return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
 def _share_of_rate(passed: float) -> float:
@@ -127,7 +159,7 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
     _save({name: v.half() if v.is_floating_point() else v for name, v in state.items()}, path)
 
 
-def load_weights(model: network.Network, path: Path) -> None:
+def load_weights(model: nn.Module, path: Path) -> None:
     """Read weights; raises OSError, and RuntimeError where they are another network's."""
     state = torch.load(path, weights_only=True)
     model.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in state.items()})

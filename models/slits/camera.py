@@ -1,14 +1,11 @@
 """What a camera makes of the lines: light, contrast, softness, grain, repeated pictures, lines outside its picture."""
 
-# ruff: noqa: PLR2004  a camera is made of numbers
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-
 from slits import paths
 from slits.canvas import LINES, TIME
 
@@ -16,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from edge_agent.eye.slit_passes import Pass
     from slits.dice import Dice
     from slits.textures import Bytes, Floats
+
+    from edge_agent.eye.slit_passes import Pass
 
 COLUMNS = len(TIME)
 
@@ -33,7 +30,7 @@ def shake(dice: Dice) -> Floats:
 
 
 def shown(dice: Dice) -> NDArray[np.int64]:
-    """Which moment each column shows: some cameras repeat pictures, and before a clip begins its first picture stands."""
+    """Which moment each column shows: some cameras repeat pictures; before a clip begins its first picture stands."""
     moments = np.arange(COLUMNS)
     if dice.often(0.18):
         each = dice.between(1.3, 4.5)

@@ -1,6 +1,7 @@
 """The lines across the gate over time, onto which surfaces and sprites are painted.
 
-Across the gate: pixels of the camera, 0 on the gate, positive inside. Along it: pixels from its first end. Time: columns.
+Across the gate: pixels of the camera, 0 on the gate, positive inside. Along it: pixels from its first end. Time is
+counted in columns.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from slits.sprites import RIM
 
 from edge_agent.eye.slit_counter import COLUMNS, MARGIN, OFFSETS, SAMPLES
-from slits.sprites import RIM
 
 if TYPE_CHECKING:
     from slits.sprites import Sprite
@@ -55,7 +56,9 @@ class Canvas:
         inside = np.nonzero((self.along > low) & (self.along < high))[0]
         return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
-    def cover(self, texture: Floats, *, scale: float, moved: Floats | None = None, between: slice = slice(None)) -> None:
+    def cover(
+        self, texture: Floats, *, scale: float, moved: Floats | None = None, between: slice = slice(None)
+    ) -> None:
         """Lay a surface over these samples, repeated as in mirrors; `moved` across the gate so far in each column."""
         rows, columns = texture.shape[:2]
         moved = np.zeros(COLUMNS, np.float32) if moved is None else moved
@@ -71,8 +74,8 @@ class Canvas:
     ) -> None:
         """Paint a sprite whose centre is there in each column.
 
-        `shutter`: share of a column's time that is blurred together, in so many `looks`. With a `shade` it only darkens,
-        by that share.
+        `shutter`: share of a column's time that is blurred together, in so many `looks`. With a `shade` it only
+        darkens, by that share.
         """
         u, v = across + self.shake[0], along + self.shake[1]
         du, dv = np.gradient(u), np.gradient(v)

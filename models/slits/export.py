@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from edge_agent.eye.slit_counter import COLUMNS, SAMPLES
 from export import convert, enter
 from slits import network
 from slits.simulate import simulate
+
+from edge_agent.eye.slit_counter import COLUMNS, SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,9 @@ person"; and logarithms of the crossing's extent in columns and in samples.
 from __future__ import annotations
 
 import torch
+from network import Block
 from torch import Tensor, nn
 from torch.nn import functional
-
-from network import Block
 
 CHANNELS = 13
 WAYS = 3
@@ -88,7 +87,7 @@ def build(size: str) -> SlitNetwork:
     return SlitNetwork(WIDTHS[size])
 
 
-def loss(found: Tensor, crossings: Tensor, truth: Tensor, near: Tensor) -> Tensor:
+def loss(found: Tensor, crossings: Tensor, truth: Tensor, near: Tensor) -> dict[str, Tensor]:
     """How wrong it is: about where something crosses (focal), its extents, which way, and who.
 
     `crossings` N x 1: 1 at a centre and less around it; `near` N x 1: 1 where N x 4 `truth` is true, which is inward,
@@ -103,7 +102,12 @@ def loss(found: Tensor, crossings: Tensor, truth: Tensor, near: Tensor) -> Tenso
     off = ((found[:, 2:4] - truth[:, 1:3]).abs() * near).sum() / cells
     sides = functional.binary_cross_entropy_with_logits(found[:, [1, 4]], truth[:, [0, 3]], reduction="none")
     turned, mistaken = ((sides * near).sum(dim=(0, 2, 3)) / cells).unbind()
-    return (hit + miss) / is_centre.sum().clamp(min=1.0) + 0.2 * off + 0.7 * turned + 0.4 * mistaken
+    return {
+        "crossings": (hit + miss) / is_centre.sum().clamp(min=1.0),
+        "ways": 0.7 * turned,
+        "extents": 0.2 * off,
+        "people": 0.4 * mistaken,
+    }
 
 
 def _twice(x: Tensor) -> Tensor:

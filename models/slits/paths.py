@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from slits.canvas import TIME
 
 if TYPE_CHECKING:

@@ -1,6 +1,4 @@
-"""Somebody walks through the gate: seen from the side, lying across the line, or from above; perhaps carrying something."""
-
-# ruff: noqa: PLR2004  a drawing is made of numbers
+"""Somebody walks through the gate: seen from the side, lying across the line, or from above; perhaps with a load."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from slits import paths, sprites
 from slits.canvas import TIME
 from slits.textures import colour, skin
@@ -84,10 +81,11 @@ class Walker:
 
 
 def walk(stage: Stage) -> None:
-    """Somebody goes through, or along the gate; counted as a person where he crosses. What is carried counts as goods."""
+    """Somebody goes through or along the gate, and is counted as a person; what is carried counts as goods."""
     dice = stage.dice
     view = dice.one_of(VIEWS)
     size = stage.gate_px * (dice.size(0.25, 1.1) if view == "upright" else dice.size(0.1, 0.6))
+    across: Floats
     if passes_by := dice.often(0.3):
         across = dice.between(-1.2, 1.2) * size + paths.smooth(dice, 40) * size * 0.15
     else:
@@ -98,7 +96,7 @@ def walk(stage: Stage) -> None:
     if dice.often(0.3):
         phase = TIME * dice.between(0.1, 0.7)
     drift = dice.between(-0.3, 0.3) * max(0.02, float(np.percentile(pace, 70))) if dice.often(0.4) else 0.0
-    along = dice.between(0.1, 0.9) * stage.gate_px + paths.smooth(dice, 30) * size * 0.02
+    along: Floats = dice.between(0.1, 0.9) * stage.gate_px + paths.smooth(dice, 30) * size * 0.02
     along = along + drift * (TIME - COLUMNS / 2)
     if passes_by:
         along = along + (TIME - dice.between(0, COLUMNS)) * dice.size(0.2, 4) * dice.way()

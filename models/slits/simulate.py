@@ -1,29 +1,28 @@
 """Slit-scans of scenes that never were, with every crossing known exactly: what the slit model learns from.
 
-A gate, a floor, and what may happen there: belts, loose goods, hands, people, nothing. Flat on purpose: on a line across
-a gate even a real thing is flat, and twenty scans a second can be made where a renderer makes one.
+A gate, a floor, and what may happen there: belts, loose goods, hands, people, nothing. Flat on purpose: on a line
+across a gate even a real thing is flat, and twenty scans a second can be made where a renderer makes one.
 """
-
-# ruff: noqa: PLR2004  a scene is made of numbers
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_agent.eye.slit_counter import SAMPLES, slit_scan
 from slits import camera, people, traffic
 from slits.canvas import Canvas
 from slits.dice import Dice
 from slits.stage import Stage
 from slits.textures import colour, texture
 
+from edge_agent.eye.slit_counter import SAMPLES, slit_scan
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from slits.textures import Bytes, Textures
 
     from edge_agent.eye.slit_passes import Pass
-    from slits.textures import Bytes, Textures
 
 SCENES = {"belt": 0.4, "loose": 0.2, "people": 0.15, "hands": 0.12, "two belts": 0.08, "empty": 0.05}
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-
 from slits.textures import clouds, colour, texture
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def goods(
         surface = face
     mask = _mask(dice, shape, rows, columns)
     _mark(dice, surface)
-    return _cut(_shaded(dice, surface), mask, width, height, angle, spin)
+    return _cut(_shaded(dice, surface), mask, (width, height), angle, spin)
 
 
 def blob(
@@ -76,7 +75,7 @@ def blob(
     surface = _shaded(dice, surface)
     if tint is not None:
         surface = surface * 0.25 + tint * 0.75
-    return _cut(surface, mask, width, height, angle, 0.0)
+    return _cut(surface, mask, (width, height), angle)
 
 
 def limb(dice: Dice, width: float, height: float, tone: Floats) -> Sprite:
@@ -160,7 +159,7 @@ def _shaded(dice: Dice, surface: Floats) -> Floats:
     return np.asarray(surface * (1 + tilt)[..., None])
 
 
-def _cut(surface: Floats, mask: Floats, width: float, height: float, angle: float, spin: float) -> Sprite:
+def _cut(surface: Floats, mask: Floats, size: tuple[float, float], angle: float, spin: float = 0.0) -> Sprite:
     """Only the box of what is to be seen: the rest would move the centre."""
     rows, columns = mask.shape
     ys, xs = np.nonzero(mask > 0.25)
@@ -168,8 +167,8 @@ def _cut(surface: Floats, mask: Floats, width: float, height: float, angle: floa
     kept = mask[part]
     return Sprite(
         texels=_premultiplied(surface[part], kept),
-        width=width * kept.shape[1] / columns,
-        height=height * kept.shape[0] / rows,
+        width=size[0] * kept.shape[1] / columns,
+        height=size[1] * kept.shape[0] / rows,
         angle=angle,
         spin=spin,
     )

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-
-from edge_agent.eye.slit_counter import MARGIN, SAMPLES
-from edge_agent.eye.slit_passes import Pass
 from slits import paths, sprites
 from slits.canvas import TIME, Canvas
 
+from edge_agent.eye.slit_counter import MARGIN, SAMPLES
+from edge_agent.eye.slit_passes import Pass
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
     from slits.dice import Dice
     from slits.sprites import Sprite
     from slits.textures import Floats, Textures

@@ -1,7 +1,5 @@
 """Colours and surfaces: flat, clouded, striped, and pieces of real pictures where there are any."""
 
-# ruff: noqa: PLR2004  a drawing is made of numbers
-
 from __future__ import annotations
 
 import json
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
     from slits.dice import Dice
 
     Bytes: TypeAlias = NDArray[np.uint8]

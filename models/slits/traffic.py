@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from slits import paths, sprites
 from slits.canvas import LINES, TIME
 from slits.dice import Dice
@@ -32,7 +31,9 @@ def belts(stage: Stage, count: int) -> None:
     dice = stage.dice
     cuts = [0.0, 1.0] if count == 1 else [0.0, dice.between(0.3, 0.7), 1.0]
     for first, last in pairwise(cuts):
-        low, high = ((edge + side * dice.between(-0.1, 0.15)) * stage.gate_px for edge, side in ((first, 1), (last, -1)))
+        low, high = (
+            (edge + side * dice.between(-0.1, 0.15)) * stage.gate_px for edge, side in ((first, 1), (last, -1))
+        )
         way, travelled = dice.way(), paths.belt(dice, stage.speed_px)
         if dice.often(0.75):
             _surface(stage, low, high, travelled * way if dice.often(0.8) else np.zeros(COLUMNS))
