@@ -137,11 +137,11 @@ def zone_sheet(
 
 def _inside(asked: Asked, stands: Sequence[Stand]) -> list[Stand]:
     """The stands as far as they lie in the window, and not beyond now."""
-    to_ms = min(asked.to_ms, asked.now_ms)
+    from_ms, to_ms = asked.from_ms, min(asked.to_ms, asked.now_ms)
     return [
-        stand._replace(from_ms=max(stand.from_ms, asked.from_ms), to_ms=min(stand.to_ms, to_ms))
+        stand._replace(from_ms=max(stand.from_ms, from_ms), to_ms=min(stand.to_ms, to_ms))
         for stand in stands
-        if stand.to_ms > asked.from_ms and stand.from_ms < to_ms
+        if stand.to_ms > from_ms and stand.from_ms < to_ms
     ]
 
 

@@ -170,12 +170,30 @@ def test_the_words_of_the_axis_do_not_meet(served: Served, tab: Browser, path: s
     assert tab.ask("document.querySelectorAll('.axis text, .strip a').length") >= 5
 
 
-@pytest.mark.parametrize("path", ["/e/hengyuan/m/dyeing-01", "/e/hengyuan/g/dock-01"])
+@pytest.mark.parametrize("path", ["/e/hengyuan/m/dyeing-01", "/e/hengyuan/g/dock-01", "/e/hengyuan/z/hall-a"])
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 def test_no_time_in_a_table_is_broken_over_two_lines(served: Served, tab: Browser, path: str, language: str) -> None:
     tab.show(served.address(path), language=language)
-    rows = "[...document.querySelectorAll('tbody tr')].map(e => e.offsetHeight)"
-    assert max(tab.ask(rows)) < 48
+    lines = """[...document.querySelectorAll("tbody td:first-child")].map(e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        return range.getBoundingClientRect().height;
+    })"""
+    assert max(tab.ask(lines)) < 30
+
+
+def test_a_gates_pictures_are_seen_and_stay_as_they_were_opened(served: Served, tab: Browser) -> None:
+    tab.show(served.address("/e/hengyuan/g/dock-01"))
+    seen = "[...document.querySelectorAll('.pictures img')].filter(e => e.complete && e.naturalWidth === 720).length"
+    tab.ask("document.querySelector('.pictures').scrollIntoView(); 0")
+    assert _soon(tab, f"{seen} === 3")
+    tab.ask("document.querySelector('.pictures details').open = true; 0")
+    served.now_ms += 60_000
+    tab.ask("htmx.ajax('GET', location.pathname, {target: '#live', swap: 'outerHTML'}); 0")
+    assert _soon(tab, "document.body.innerText.includes('15:43:00')")
+    assert tab.ask("document.querySelector('.pictures details').open")
+    assert tab.ask(seen) == 3
+    served.now_ms = NOW_MS
 
 
 def test_the_page_refreshes_itself_and_admits_when_it_cannot(served: Served, tab: Browser) -> None:

@@ -1,6 +1,7 @@
 """The page's questions, answered from a real store."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,17 @@ from fastapi import FastAPI
 
 from cloud_sync.derive import DAY_MS
 from cloud_sync.levels import Width
-from cloud_sync.page_view import Clear, PageView, Subject, Trouble
+from cloud_sync.packing import unpack
+from cloud_sync.page_view import Clear, Image, PageView, Subject, Trouble
 from cloud_sync.pages import pages
 from cloud_sync.reports import Span, State
 from cloud_sync.sqlite_store import SqliteStore
 from cloud_sync.view import StoreView, name_of
-from evidence.bodies import Direction, EventKind, Phase, Sight
+from evidence.bodies import Direction, EventKind, Phase, Sight, Verdict
 from evidence.judging.limits import Limit, Side
 from evidence.statement import ClockQuality
 from tests.cloud.boxes import IDLE, NOON_MS, RUNNING, STOPPED, WINDOW_MS, FakeBox, limit
+from tests.world.eyes import png
 from tests.world.visit import get
 
 JUDGED: dict[str, Any] = {
@@ -219,13 +222,51 @@ def test_a_box_that_is_not_in_the_roster_is_not_shown(world: World) -> None:
     assert world.view.enterprises() == ()
 
 
+def test_a_zones_counts_its_certificate_and_what_was_signed_last_are_found(world: World) -> None:
+    box = FakeBox(enterprise="yongxing")
+    first = box.stock([(0, Verdict.COUNTED, 48, 2)], declared=(6, 4))
+    second = box.stock([(0, Verdict.BLIND, 48)], from_ms=NOON_MS + WINDOW_MS, declared=(6, 4))
+    world.add(box, box.settings("zone/yard", "Yard"), first, second, box.certificate())
+    (watched,) = world.view.watched("yongxing")
+    assert (watched.subject, watched.key, watched.title) == (Subject.ZONE, "box-1.yard", "Yard")
+    seen = world.view.zone("yongxing", watched.key, NOON_MS, NOON_MS + DAY_MS)
+    assert [(stand.verdict, stand.items) for stand in seen.stands] == [(Verdict.COUNTED, 48), (Verdict.BLIND, 48)]
+    assert seen.last is not None
+    assert (seen.last.counted_at_ms, seen.last.declared) == (NOON_MS + WINDOW_MS - 1, (6, 4))
+    assert seen.certificate is not None
+    assert world.view.zone("yongxing", "box-1.nowhere", 0, NOON_MS).stands == ()
+
+
+def test_an_image_comes_out_of_its_signed_statement_or_not_at_all(world: World) -> None:
+    box, other = FakeBox(enterprise="yongxing"), FakeBox(box="box-2", enterprise="yongxing")
+    gate, left, stayed = "gate/door", png(), png(least=1)
+    world.add(box, box.settings(gate), box.picture(left, gate, leaves=True), box.picture(stayed, gate))
+    world.add(other, other.settings(gate))
+
+    def image(key: str, data: bytes, subject: Subject = Subject.GATE) -> Image | None:
+        return world.view.image("yongxing", key, subject, sha256(data).digest())
+
+    assert image("box-1.door", left) == Image(media_type="image/png", data=left)
+    assert image("box-1.door", stayed) is None
+    assert image("box-2.door", left) is None
+    assert image("box-1.door", left, Subject.ZONE) is None
+    seen = world.view.gate("yongxing", "box-1.door", 0, NOON_MS * 2)
+    assert (seen.pictures.count, seen.pictures.here) == (2, 1)
+    with world.store._connections.writing() as db:
+        rows = db.execute("SELECT seq, body FROM statement").fetchall()
+        altered = [(unpack(body)[:-1] + bytes([unpack(body)[-1] ^ 1]), seq) for seq, body in rows]
+        db.executemany("UPDATE statement SET body = ? WHERE seq = ?", altered)
+    assert image("box-1.door", left) is None
+
+
 def test_the_pages_show_it(world: World) -> None:
     box = FakeBox(enterprise="yongxing")
     world.add(box, box.settings("machine/loom-1", "<b>1 号织机"), *box.windows(12), box.crossings(ways=(Direction.IN,)))
     app = FastAPI()
     app.include_router(pages(world.view, now_ms=lambda: NOON_MS + 12 * WINDOW_MS))
     world.add(box, box.settings("fire/hydrant", "<b>1 号", **SENSED), box.sensed([86]), box.events(limit(Phase.RAISED)))
-    pages_of = ("m/box-1.loom-1", "g/box-1.north", "fire/box-1.hydrant", "fire/box-1.hydrant?span=30d")
+    world.add(box, box.settings("zone/yard", "<b>1 号"), box.stock([(0, Verdict.COUNTED, 48)]), box.picture(b"1"))
+    pages_of = ("z/box-1.yard", "m/box-1.loom-1", "g/box-1.north", "fire/box-1.hydrant", "fire/box-1.hydrant?span=30d")
     for path in ("/", "/e/yongxing", "/e/yongxing?span=7d", *(f"/e/yongxing/{page}" for page in pages_of)):
         answer = get(app, path)
         assert answer.status_code == 200
