@@ -24,9 +24,11 @@ from tests.world.dlt645_meter import Fault645, Line645, Meter645
 
 METER, OLDER = "000000000001", "000000000097"
 BAUD = 9600
+PATIENT_MS, BRIEF_MS = 2_000, 400
+"""The shorter one where it is waited for to its end."""
 
 
-def bus_to(line: Line645, kind: BusKind, *, tcp: bool = False, timeout_ms: int = 400, baud: int = BAUD) -> Bus:
+def bus_to(line: Line645, kind: BusKind, *, tcp: bool = False, timeout_ms: int = PATIENT_MS, baud: int = BAUD) -> Bus:
     port: SerialPort | TcpPort = SerialPort(device=line.device, baud=baud, parity=Parity.EVEN, stopbits=1)
     if tcp:
         port = TcpPort(host="127.0.0.1", port=line.port, baud=baud)
@@ -170,8 +172,9 @@ FAULTS: list[tuple[Fault645, Failure | None, int | None]] = [
 def test_whatever_a_meter_does_wrong_it_is_named_and_the_next_answer_is_right(
     fault: Fault645, failure: Failure | None, value: int | None, *, tcp: bool
 ) -> None:
+    timeout_ms = BRIEF_MS if failure in {Failure.SILENT, Failure.GARBLED} else PATIENT_MS
     with Line645() as wire:
-        bus = bus_to(wire, BusKind.DLT645_2007, tcp=tcp)
+        bus = bus_to(wire, BusKind.DLT645_2007, tcp=tcp, timeout_ms=timeout_ms)
         with opened(bus) as line:
             asker = dlt645.asker_of(machine(bus, VOLTAGE), line)
             wire[METER].fault = fault
@@ -221,7 +224,7 @@ def test_an_adapter_that_is_pulled_out_is_a_line_that_is_down() -> None:
 def test_a_serial_server_that_stays_silent_is_connected_to_anew() -> None:
     with Line645() as wire:
         wire[METER].fault = Fault645.DEAD
-        bus = bus_to(wire, BusKind.DLT645_2007, tcp=True, timeout_ms=30)
+        bus = bus_to(wire, BusKind.DLT645_2007, tcp=True, timeout_ms=250)
         with opened(bus) as line:
             for _ in range(4):
                 assert line.open() is None
@@ -352,7 +355,7 @@ LATER_FAULTS = [
 def test_half_an_answer_is_no_answer(fault: Fault645, failure: Failure) -> None:
     with Line645(meters=[Meter645(frame_data=8)], baud=115200, turnaround_s=0.0) as wire:
         wire[METER].fault = fault
-        bus = bus_to(wire, BusKind.DLT645_2007, baud=115200)
+        bus = bus_to(wire, BusKind.DLT645_2007, baud=115200, timeout_ms=BRIEF_MS)
         with opened(bus) as line:
             exchange = ask(dlt645.asker_of(machine(bus, *TARIFFS), line))
             assert (exchange.values, exchange.failure) == ((None,) * 5, failure)

@@ -200,7 +200,7 @@ def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
 
 def test_a_connection_that_stays_silent_is_made_anew() -> None:
     with Plant() as plant:
-        line = line_of(tcp(plant[0].port, timeout_ms=30))
+        line = line_of(tcp(plant[0].port, timeout_ms=250))
         plant[0].fault = Fault.HANG
         for _ in range(4):
             assert line.open() is None
@@ -334,7 +334,7 @@ def test_a_serial_server_that_starts_anew_is_a_line_that_is_down_and_opens_again
 
 def test_a_connection_to_a_serial_server_that_says_nothing_for_long_is_made_anew() -> None:
     with Rs485(units=(1,), baud=115200) as wire, SerialServer(wire.device) as server:
-        line = line_of(bus := rtu_over_tcp(server.port, timeout_ms=30))
+        line = line_of(bus := rtu_over_tcp(server.port, timeout_ms=250))
         server.fault = Manner.MUTE
         for _ in range(4):
             assert line.open() is None

@@ -9,17 +9,17 @@ from edge_agent.config.profiles import ByteOrder, Function, Limits, PointKind, P
 from edge_agent.config.sections import BusKind, SerialPort, TcpPort
 
 
-def tcp(port: int, *, name: str = "hall", timeout_ms: int = 500, period_ms: int = 1000) -> Bus:
+def tcp(port: int, *, name: str = "hall", timeout_ms: int = 2_000, period_ms: int = 1000) -> Bus:
     where = TcpPort(host="127.0.0.1", port=port)
     return Bus(name=name, kind=BusKind.MODBUS_TCP, port=where, timeout_ms=timeout_ms, period_ms=period_ms)
 
 
-def rtu(device: str, *, baud: int = 19200, timeout_ms: int = 500, period_ms: int = 1000) -> Bus:
+def rtu(device: str, *, baud: int = 19200, timeout_ms: int = 2_000, period_ms: int = 1000) -> Bus:
     port = SerialPort(device=device, baud=baud, parity=Parity.NONE, stopbits=1)
     return Bus(name="line", kind=BusKind.MODBUS_RTU, port=port, timeout_ms=timeout_ms, period_ms=period_ms)
 
 
-def rtu_over_tcp(port: int, *, baud: int = 19200, timeout_ms: int = 500, period_ms: int = 1000) -> Bus:
+def rtu_over_tcp(port: int, *, baud: int = 19200, timeout_ms: int = 2_000, period_ms: int = 1000) -> Bus:
     """A line behind a transparent serial server."""
     where = TcpPort(host="127.0.0.1", port=port, baud=baud)
     return Bus(name="line", kind=BusKind.MODBUS_RTU, port=where, timeout_ms=timeout_ms, period_ms=period_ms)
