@@ -87,6 +87,7 @@ def write(model: network.Network, size: str, crops: data.Crops, into: Path, fact
 
 def enter(name: str, content: bytes, into: Path, entry: dict[str, Any]) -> Path:
     """Write `into`/NAME.tflite, and what it is into the manifest there."""
+    into.mkdir(parents=True, exist_ok=True)
     path = into / f"{name}.tflite"
     path.write_bytes(content)
     manifest = into / "manifest.json"
