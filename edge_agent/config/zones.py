@@ -46,7 +46,7 @@ ZONE: Final = (
     Key(name="title", kind=Text()),
     Key(name="source", kind=Text("a film's path, /dev/video0 or rtsp://…")),
     Key(name="polygon", kind=ListOf(PIXELS, 2 * LEAST_CORNERS, 2 * CORNERS_LIMIT), inside="polygon_px"),
-    Key(name="look_every_s", kind=Thousandths("2", "3600", "seconds"), default=60, inside="look_every_ms"),
+    Key(name="look_every_s", kind=Thousandths("1", "3600", "seconds"), default=60, inside="look_every_ms"),
     Key(name="exemplar", kind=ListOf(PIXELS, 4, 4), default=None, inside="exemplar_px"),
     Key(name="items", kind=ListOf(Choice({kind: kind for kind in GOODS}), 1, len(GOODS), distinct=True), default=None),
     Key(name="declared_depth", kind=Whole(1, DECLARED_LIMIT - 1, "items"), default=None),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PICTURES: Final = 5
 """Of one look, where something changed."""
 APART_MS: Final = 1_000
-"""Between two of them, at least."""
+"""Between two of them, at least; less where looks follow each other within seconds."""
 AGAIN_MS: Final = 10_000
 """Until the next look while a change is being made sure of; where it stays unclear, ever longer."""
 HALF: Final = 0.5
@@ -66,7 +66,7 @@ class ZoneEye:
     def wants(self, steady_ms: int) -> bool:
         """Whether it would look at a picture of this time, beside asking whether the camera sees."""
         if self._taken:
-            return steady_ms - self._taken[-1].steady_ms >= APART_MS
+            return steady_ms - self._taken[-1].steady_ms >= min(APART_MS, self._place.look_every_ms // PICTURES)
         return self._due_ms is None or steady_ms >= self._due_ms
 
     def begin(self, standing: Standing) -> None:

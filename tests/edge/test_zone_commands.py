@@ -87,7 +87,7 @@ def test_everything_that_may_be_said_of_a_zone_is_in_its_settings(tmp_path: Path
         ({"items": '["pallet"]'}, "items"),
         ({"declared_depth": "3"}, "declared_rows"),
         ({"contract_error_percent": "0"}, "contract_error_percent"),
-        ({"look_every_s": "1"}, "look_every_s"),
+        ({"look_every_s": "0.5"}, "look_every_s"),
         ({"name": '"Yard"'}, "name"),
     ],
 )
