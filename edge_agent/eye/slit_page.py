@@ -1,6 +1,6 @@
 """Where each moment stands in a slit-scan's picture: stretches of time in rows, from left to right.
 
-Pure. What is not shown column by column is a fold or a hole, drawn as one, with how long it is. A fold never holds a
+Pure. What is not shown column by column is a fold or a gap, drawn as one, with how long it is. A fold never holds a
 crossing: around each so much is shown that it can be recounted.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AROUND_MS: Final = 2_000
 """So much is shown before and after each counted crossing."""
 FOLD_WIDTH: Final = 56
-"""Pixels of a fold, or of a hole."""
+"""Pixels of a fold, or of a gap."""
 _BREAK_WITHIN: Final = 0.12
 """A row may end this share of its width early, where nothing stands on the line."""
 
@@ -150,7 +150,7 @@ def _pieces(number: int, strip: Strip, counted: Sequence[Counted], *, fold: bool
 
 
 def _join(pieces: list[Piece], piece: Piece, strips: Sequence[Strip]) -> None:
-    """Append; two folds that adjoin and look alike are one, and a hole is a piece of its own."""
+    """Append; two folds that adjoin and look alike are one, and a gap is a piece of its own."""
     if not pieces:
         pieces.append(piece)
         return

@@ -7,7 +7,7 @@
     buffer deleted
 
 The picture is drawn by a thread of its own, so that counting never waits for it. A picture ends with the hour, with its
-process and when the clock is set; time that no picture covers was not kept, and a hole is drawn where the camera gave
+process and when the clock is set; time that no picture covers was not kept, and a gap is drawn where the camera gave
 no pictures.
 """
 
@@ -172,7 +172,7 @@ class SlitKeeper:
         self._jobs.append(self._worker.submit(self._keep, file, what))
 
     def _keep(self, file: StripsFile, what: Raw | Noted) -> None:
-        """In the thread: what cannot be kept is a hole in the picture."""
+        """In the thread: what cannot be kept is a gap in the picture."""
         kept = stretch_of(what) if isinstance(what, Raw) else what
         try:
             file.append(kept, sync=isinstance(kept, Stretch) and not kept.is_still)

@@ -1,7 +1,7 @@
 """The open slit-scan of a gate, on the disk: stretches of columns and counted crossings, appended as they come.
 
 One file a picture, `<from>.strips`: records of length, CRC-32 and CBOR. A kill loses the stretch that is in memory (30
-s at most), a power cut what was not synced. A record that was torn ends what can be read; so a picture shows a hole,
+s at most), a power cut what was not synced. A record that was torn ends what can be read; so a picture shows a gap,
 and never something else. If lost: that time has no picture. If altered: so is the picture; what is not signed yet can
 be forged by who holds the box.
 

@@ -235,7 +235,7 @@ def test_a_buffer_that_was_torn_gives_what_is_whole(tmp_path: Path, cut: int) ->
     assert list(read_strips(file.path)) == records[: len(list(read_strips(file.path)))] != records
 
 
-def test_a_camera_that_was_away_is_a_hole_in_the_picture(gate: Gate) -> None:
+def test_a_camera_that_was_away_is_a_gap_in_the_picture(gate: Gate) -> None:
     gate.look(5)
     gate.box.clock.sleep(60_000)
     gate.look(5, item_at=2)

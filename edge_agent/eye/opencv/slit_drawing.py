@@ -139,7 +139,7 @@ def _head(canvas: Picture, words: Words, *, with_marks: bool) -> None:
     _zigzag(canvas, x + 11, y - 10, y + 1)
     x = _write(canvas, "fold: nothing on the line changed for so long", x + 22, y) + 18
     _hatch(canvas, x, y - 10, 16, 11)
-    _write(canvas, "hole: no pictures for so long", x + 22, y)
+    _write(canvas, "gap: no pictures for so long", x + 22, y)
 
 
 def _piece(canvas: Picture, page: Page, placed: Placed, *, y: int, tall: int, height: int) -> None:
