@@ -6,7 +6,7 @@ lost with the power is at most one look (see eye_keeper.py).
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from edge_agent.eye.stock import Looked, Standing
@@ -84,13 +84,16 @@ class ZoneWindow:
                 raise SpoolDamagedError("the journal holds something else than a look or a mark")
 
     def _say(self, at_ms: int, said: Kept) -> None:
+        if said.verdict is not Verdict.COUNTED:  # only counting moves a count, its time and its items
+            last = self.now
+            said = replace(said, count=last.count, counted_at_ms=last.counted_at_ms, items=last.items)
         if not said.says_as(self.now):
             at_ms = max(at_ms, (self.changes[-1][0] if self.changes else self.from_ms) + 1)
             if said.verdict is Verdict.COUNTED:
                 self.counted_ms = at_ms
             self.changes.append((at_ms, said))
-        if self.counted_ms is not None:  # two looks of one instant stand one behind the other
-            said = _counted_at(said, max(self.counted_ms, said.counted_at_ms or 0))
+        if said.verdict is Verdict.COUNTED:  # two looks of one instant stand one behind the other
+            said = _counted_at(said, max(self.counted_ms or 0, said.counted_at_ms or 0))
         self.now = said
         self.last_ms = at_ms if self.last_ms is None else max(self.last_ms, at_ms)
 
@@ -220,13 +223,7 @@ def kept_of(standing: Standing, *, at_ms: int, looked_ms: int) -> Kept:
 
 
 def _counted_at(kept: Kept, counted_at_ms: int | None) -> Kept:
-    return Kept(
-        verdict=kept.verdict,
-        count=kept.count,
-        uncertain=kept.uncertain,
-        counted_at_ms=counted_at_ms,
-        items=kept.items,
-    )
+    return replace(kept, counted_at_ms=counted_at_ms)
 
 
 def _look(at_ms: int, said: Kept) -> Look:
