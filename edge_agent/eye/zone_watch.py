@@ -14,6 +14,7 @@ from edge_agent.eye.opencv.anchors import Anchors
 from edge_agent.eye.opencv.sight import SceneTest
 from edge_agent.eye.opencv.sources import FrameSource, open_source
 from edge_agent.eye.zone_eye import Place, ZoneEye
+from edge_agent.keeping.camera_events import CameraEvents
 from edge_agent.keeping.certificate import claimed
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
@@ -80,6 +81,7 @@ class _Watching:
         )
         self.keeper.start()
         self._eye.begin(self.keeper.standing())
+        self._events = CameraEvents(signer, zone.stream)
 
     def look(self, source: FrameSource, stop: Event) -> bool:
         """Until the source is lost or `stop` is set; whether a recording was read to its end."""
@@ -96,6 +98,8 @@ class _Watching:
         """Take what came, and keep what it says."""
         looked = None if what is None else self._eye.see(what)
         self.keeper.keep(() if looked is None else [looked], seen=isinstance(what, Frame), dropped=dropped)
+        if self._eye.condition is not None:
+            self._events.tell(self._eye.condition, at_ms=self._signer.clock.utc_ms())
         if looked is not None:
             self._follow_the_certificate()
 
