@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for add in (_add_draw, _add_train, _add_export, _add_evaluate):
         add(commands).add_argument("--real", type=Path, help="folder with boxes.json: real surfaces for the scenes")
     args = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for ours in ("slit", "train"):
+        logging.getLogger(ours).setLevel(logging.INFO)  # the exporter tells every tensor
     cv2.setNumThreads(0)  # its threads would not survive the fork of a worker
     try:
         args.run(args)

@@ -10,6 +10,7 @@ from slits import network
 from slits.simulate import simulate
 
 from edge_agent.eye.slit_counter import COLUMNS, SAMPLES
+from edge_agent.eye.slit_passes import STRIDE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def write(
     _, small = convert(network.Exported(model.eval()), calibration(real, scans))
     entry = {
         "input_size": [COLUMNS, SAMPLES],
-        "stride": network.STRIDE,
+        "stride": STRIDE,
         "classes": list(network.CLASSES),
         "least_score": LEAST_SCORE,
     }

@@ -18,9 +18,6 @@ WAYS = 3
 
 NO_WAY = 128 / 255
 CLASSES = ("crossing", "inward", "person")
-STRIDE = 2
-"""Samples and columns a cell."""
-
 LOGIT_LIMIT = 6.0
 """Logits are cut to plus and minus this: eight bits then hold steps of a twentieth."""
 

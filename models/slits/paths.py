@@ -51,7 +51,7 @@ def smooth(dice: Dice, width: float) -> Floats:
     """Noise of mean 0 and deviation 1, slower than `width` columns."""
     taps = max(1, int(width))
     noise = np.convolve(dice.rng.normal(0, 1, COLUMNS + 4 * taps), np.ones(taps) / math.sqrt(taps), "same")
-    return noise[2 * taps : 2 * taps + COLUMNS]
+    return np.asarray(noise[2 * taps : 2 * taps + COLUMNS])
 
 
 def belt(dice: Dice, speed: float) -> Floats:

@@ -92,11 +92,11 @@ def walk(stage: Stage) -> None:
         across = paths.free(dice, speed=stage.speed_px, length=stage.item_px * stage.aspect)
     pace = np.abs(np.gradient(across))
     stride = size * (dice.between(0.8, 1.4) if view == "above" else dice.between(0.5, 0.9))
-    phase = np.cumsum(pace) / max(1.0, stride) * 2 * math.pi + dice.between(0, 6)
+    phase: Floats = np.cumsum(pace) / max(1.0, stride) * 2 * math.pi + dice.between(0, 6)
     if dice.often(0.3):
         phase = TIME * dice.between(0.1, 0.7)
     drift = dice.between(-0.3, 0.3) * max(0.02, float(np.percentile(pace, 70))) if dice.often(0.4) else 0.0
-    along: Floats = dice.between(0.1, 0.9) * stage.gate_px + paths.smooth(dice, 30) * size * 0.02
+    along = dice.between(0.1, 0.9) * stage.gate_px + paths.smooth(dice, 30) * size * 0.02
     along = along + drift * (TIME - COLUMNS / 2)
     if passes_by:
         along = along + (TIME - dice.between(0, COLUMNS)) * dice.size(0.2, 4) * dice.way()

@@ -74,7 +74,7 @@ def _stage(dice: Dice, real: Textures | None) -> Stage:
         diagonal_px=diagonal,
         item_px=item,
         aspect=aspect,
-        speed_px=max(0.05, item * aspect / dice.size(1.7, 70)),
+        speed_px=max(0.05, item * aspect / dice.size(2, 70)),
         shutter=dice.between(0.1, 1),
         shown=camera.shown(dice),
     )

@@ -111,7 +111,7 @@ def _bars(stage: Stage, low: float, high: float, travelled: Floats) -> None:
     edges = np.cumsum(np.maximum(1.2, steps))
     lag = dice.between(-1, 1) * period if dice.often(0.7) else 0.0
     noise = dice.rng.normal(0, 1, LINES) * period * dice.often(0.3)
-    slant = dice.between(-0.3, 0.3) * period if dice.often(0.4) else 0.0
+    slant = dice.between(-3, 3) * period if dice.often(0.6) else 0.0
     across = (np.arange(LINES) * lag + noise)[:, None]
     moves = np.abs(np.gradient(travelled)) > STANDS_PX
     clock = np.maximum.accumulate(np.where(moves, TIME, 0.0)) + 200
@@ -145,4 +145,11 @@ def _lane(stage: Stage, low: float, high: float, way: int, travelled: Floats, *,
         room = float(item.extents(1)[0][0])
         at -= room / 2
         stage.put(item, way * (at + travelled), along)
-        at -= room / 2 + room * (dice.size(0.01, 0.25) if packed else dice.size(0.1, 6))
+        at -= room / 2 + room * _gap(dice, room / stage.speed_px, packed=packed)
+
+
+def _gap(dice: Dice, columns: float, *, packed: bool) -> float:
+    """Shares of an item; what takes few columns is far apart, or nobody could tell it from rollers."""
+    if columns <= 4:
+        return dice.size(1.5, 12)
+    return dice.size(0.01, 0.25) if packed and columns > 5 else dice.size(0.1, 6)
