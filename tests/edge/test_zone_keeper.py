@@ -127,6 +127,7 @@ def test_a_quiet_hour_is_a_window_every_five_minutes_that_says_when_it_was_count
 
 @pytest.mark.parametrize("verdict", [Verdict.BLIND, Verdict.OCCLUDED, Verdict.DISAGREED])
 def test_where_nothing_is_counted_the_last_count_stands_with_its_age(yard: Yard, verdict: Verdict) -> None:
+    yard.wait(1)
     yard.count(12)
     counted_at_ms = yard.standing.counted_at_ms
     yard.wait(10)
