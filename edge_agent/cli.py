@@ -34,7 +34,10 @@ COMMANDS: Final = {
     "decode": ("edge_agent.commands.decode", "say what one frame of a protocol means"),
     "judge": ("edge_agent.commands.judge", "judge what was read again, by any rule"),
     "count": ("edge_agent.commands.count", "count what crosses a gate in a film"),
-    "camera-check": ("edge_agent.commands.camera_check", "say when a film's camera was covered, moved, frozen or looped"),
+    "camera-check": (
+        "edge_agent.commands.camera_check",
+        "say when a film's camera was tampered with",
+    ),
     "stock": ("edge_agent.commands.stock", "count what stands in a picture"),
     "acceptance": ("edge_agent.commands.acceptance", "compare a zone's counts with a person's, and sign a certificate"),
     "commission": (
