@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("default"),  # the exporters' own
 ]
-STEPS = 500
+STEPS = 400
 
 
 def draw(folder: Path, count: int, seed: int) -> Path:
