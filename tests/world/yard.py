@@ -58,7 +58,8 @@ class Yard:
             box = place(number)
             scene[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = self._faces[number]
         if (person := self.person) is not None:
-            scene[60:340, int(person.x0) : int(person.x1)] = self._texture(280, int(person.x1) - int(person.x0), 30, 25)
+            left, right = max(0, int(person.x0)), min(WIDTH, int(person.x1))
+            scene[60:340, left:right] = self._texture(280, right - left, 30, 25)
         levels = 255 * (self.light * np.arange(256) / 255).clip(0, 1) ** self.gamma
         levels = 255 - levels if self.negative else levels
         return self._seen(levels.astype(np.float32)[scene.clip(0, 255).astype(np.uint8)])
