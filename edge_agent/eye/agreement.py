@@ -24,7 +24,7 @@ DOUBT_MS: Final = 20_000
 HELD: Final = 512
 """Crossings held at once; beyond that the oldest are told as they are."""
 
-SURE: Final = 300
+SURE: Final = 450
 """Permille: with less confidence the first source needs a witness."""
 
 LONELY: Final = 0.5
