@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RATE: Final = 30
 """Columns a second at most, of a film that has so many pictures."""
+SECOND_PX: Final = 60
+"""About how wide a second is drawn."""
 SECONDS_LIMIT: Final = 3600
 SURE_PERMILLE: Final = 500
 """A crossing of less confidence is drawn as one that is not sure."""
@@ -66,7 +68,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{output} does not end in .png")
     strips, crossings = _look(args, line, span)
     counted = [counted_of(crossing) for crossing in crossings]
-    page = page_of(strips, counted)
+    zoom = max(2, min(6, round(SECOND_PX / strips[0].columns_per_s)))
+    page = page_of(strips, counted, zoom=zoom)
     drawn = draw(page, counted, _words(args, line, page), tall=2, with_marks=not args.no_marks)
     picture = png(drawn.picture)
     try:

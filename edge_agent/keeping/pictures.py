@@ -94,7 +94,7 @@ def keep_picture(
     """Put a picture on the disk for good; the same one twice is one. Raises OSError."""
     digest = sha256(octets).digest()
     file = folder / f"{from_ms:013d}-{to_ms:013d}-{what.name.lower()}-{digest.hex()}.{suffix}"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     half = folder / f"{what.name.lower()}.half"
     with half.open("wb") as out:
         out.write(octets)
@@ -104,6 +104,12 @@ def keep_picture(
     sync_folder(folder)
     # power fails here: the picture is there, and nothing names it yet; the next start makes the same one again
     return Kept(file=file, from_ms=from_ms, to_ms=to_ms, what=what, sha256=digest, length=len(octets))
+
+
+def make_folder(folder: Path) -> None:
+    """Make it, where it is not there: nobody else on the box may look into it."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

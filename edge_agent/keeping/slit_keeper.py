@@ -27,7 +27,7 @@ from edge_agent.eye.slit import Raw
 from edge_agent.keeping.pictures import Kept, folder_of, forget_old, keep_picture
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
-from edge_agent.keeping.strips import SUFFIX, Noted, Stretch, StripsFile, left_over, read_strips
+from edge_agent.keeping.strips import SUFFIX, Closed, Noted, Stretch, StripsFile, left_over, read_strips
 from evidence.bodies import Picture, PictureKind
 
 COLUMNS_PER_S: Final = 12
@@ -100,7 +100,7 @@ class SlitKeeper:
         at_ms = self._told_ms(frame.at_ms)
         if self._open is not None and (self._open.is_full or not self._begun_ms <= at_ms < self._open_until_ms):
             self._hand(self._open, self._eye.end(at_ms if at_ms >= self._open_until_ms else None))
-            self._close()
+            self._close(at_ms)
         if self._open is None:
             self._begin(at_ms)
         assert self._open is not None  # noqa: S101 - just begun
@@ -134,7 +134,7 @@ class SlitKeeper:
         """Draw and sign what there is, within FINISH_WAIT_S; what is not done then, the next start does."""
         if self._open is not None:
             self._hand(self._open, self._eye.end())
-            self._close()
+            self._close(self._clock.utc_ms())
         self._closed = deque((0, until_ms, file) for _, until_ms, file in self._closed)
         self._again_ms = 0
         while (self._closed or self._unsigned) and self._again_ms == 0:
@@ -156,13 +156,15 @@ class SlitKeeper:
         self._open_until_ms = (at_ms // self._rule.every_ms + 1) * self._rule.every_ms
         self._open = StripsFile(self._folder / f"{at_ms:013d}{SUFFIX}")
 
-    def _close(self) -> None:
+    def _close(self, at_ms: int) -> None:
+        """End the picture; the next may begin at `at_ms`."""
         assert self._open is not None  # noqa: S101 - the callers asked
-        until_ms = max(self._begun_ms, min(self._open_until_ms, self._clock.utc_ms()))
+        until_ms = self._open_until_ms if at_ms < self._begun_ms else min(self._open_until_ms, at_ms)
+        self._hand(self._open, Closed(until_ms=until_ms))
         self._closed.append((self._clock.steady_ms() + LATE_MS, until_ms, self._open))
         self._open = None
 
-    def _hand(self, file: StripsFile, what: Raw | Noted | None) -> None:
+    def _hand(self, file: StripsFile, what: Raw | Noted | Closed | None) -> None:
         """Have it drawn, if it must be, and kept."""
         if what is None:
             return
@@ -171,7 +173,7 @@ class SlitKeeper:
             return
         self._jobs.append(self._worker.submit(self._keep, file, what))
 
-    def _keep(self, file: StripsFile, what: Raw | Noted) -> None:
+    def _keep(self, file: StripsFile, what: Raw | Noted | Closed) -> None:
         """In the thread: what cannot be kept is a gap in the picture."""
         kept = stretch_of(what) if isinstance(what, Raw) else what
         try:
@@ -184,7 +186,8 @@ class SlitKeeper:
     def _draw(self, path: Path) -> _Made | None:
         """In the thread: the picture of what was kept, on the disk; None when there is none. Raises OSError."""
         try:
-            hour = hour_of(read_strips(path), title=f"{self._stream} {self._title}", line=self._line)
+            title = f"{self._stream} {self._title}"
+            hour = hour_of(read_strips(path), title=title, line=self._line)
         except FileNotFoundError:  # there was no room for any of it
             return None
         except ValueError as wrong:

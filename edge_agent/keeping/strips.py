@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from edge_agent.keeping.pictures import make_folder
 from evidence import cbor
 from evidence.bodies import Direction
 from evidence.errors import MalformedError
@@ -59,6 +60,16 @@ class Noted:
     is_sure: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The picture ends here: the next begins at this time or later."""
+
+    until_ms: int
+
+
+Record = Stretch | Noted | Closed
+
+
 class StripsFile:
     """Appends to one picture's file. One thread."""
 
@@ -72,10 +83,10 @@ class StripsFile:
         """Whether the picture must be closed."""
         return self._length >= FILE_LIMIT
 
-    def append(self, what: Stretch | Noted, *, sync: bool) -> None:
+    def append(self, what: Record, *, sync: bool) -> None:
         """Keep it. Raises OSError; then the file is as it was."""
         record = cbor.encode(_value(what))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with self.path.open("ab") as out:
             try:
                 out.write(_HEAD.pack(len(record), zlib.crc32(record)) + record)
@@ -94,7 +105,7 @@ def left_over(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
 
 
-def read_strips(path: Path) -> Iterator[Stretch | Noted]:
+def read_strips(path: Path) -> Iterator[Record]:
     """What can be read of it, in the order it was kept; ends where a record is torn. Raises OSError."""
     with path.open("rb") as file:
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
@@ -107,16 +118,18 @@ def read_strips(path: Path) -> Iterator[Stretch | Noted]:
                 return
 
 
-def _value(what: Stretch | Noted) -> list[object]:
+def _value(what: Record) -> list[object]:
     match what:
         case Stretch():
             flat = [edge for pair in what.still for edge in pair]
             return [what.from_ms, what.columns_per_s, what.columns, what.along, flat, what.file]
         case Noted():
             return [what.at_ms, int(what.direction), int(what.is_sure)]
+        case Closed():
+            return [what.until_ms]
 
 
-def _open(value: object) -> Stretch | Noted:
+def _open(value: object) -> Record:
     match value:
         case [int(from_ms), int(columns_per_s), int(columns), int(along), list(flat), bytes(file)]:
             return Stretch(
@@ -129,4 +142,6 @@ def _open(value: object) -> Stretch | Noted:
             )
         case [int(at_ms), int(direction), int(is_sure)]:
             return Noted(at_ms=at_ms, direction=Direction(direction), is_sure=bool(is_sure))
+        case [int(until_ms)]:
+            return Closed(until_ms=until_ms)
     raise MalformedError("neither a stretch of columns nor a crossing")

@@ -16,7 +16,7 @@ from edge_agent.eye.counting import Frame
 from edge_agent.eye.gate import Crossing, GateLine
 from edge_agent.keeping.pictures import folder_of, forget_old, keep_picture, pictures_in
 from edge_agent.keeping.slit_keeper import LATE_MS, SlitKeeper, SlitRule
-from edge_agent.keeping.strips import Noted, Stretch, StripsFile, read_strips
+from edge_agent.keeping.strips import Closed, Noted, Record, Stretch, StripsFile, read_strips
 from evidence.bodies import PICTURE_LIMIT, Direction, Picture, PictureKind
 from tests.world.box import BoxUnderTest
 
@@ -82,7 +82,7 @@ class Gate:
         """The picture ends here."""
         assert self.keeper._open is not None
         self.keeper._hand(self.keeper._open, self.keeper._eye.end())
-        self.keeper._close()
+        self.keeper._close(self.box.clock.utc_ms())
 
     def later(self, ms: int = LATE_MS + 1000) -> None:
         self.box.clock.sleep(ms)
@@ -216,10 +216,11 @@ def test_killed_between_its_statement_and_the_deletion_of_the_buffer_it_is_not_s
 @pytest.mark.parametrize("cut", [1, 5, 9, 400, 5_000])
 def test_a_buffer_that_was_torn_gives_what_is_whole(tmp_path: Path, cut: int) -> None:
     file = StripsFile(tmp_path / "x.strips")
-    records: list[Stretch | Noted] = [
+    records: list[Record] = [
         Noted(at_ms=1, direction=Direction.OUT, is_sure=False),
         Stretch(from_ms=5, columns_per_s=12, columns=9, along=4, still=((0, 3), (5, 9)), file=bytes(4_000)),
         Noted(at_ms=7, direction=Direction.IN, is_sure=True),
+        Closed(until_ms=900),
     ]
     for record in records:
         file.append(record, sync=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from edge_agent.eye.opencv.slit_drawing import HOW, Words, draw, opened, smaller, webp
 from edge_agent.eye.slit import Strip, strip_of
 from edge_agent.eye.slit_page import Counted, page_of
-from edge_agent.keeping.strips import Noted, Stretch
+from edge_agent.keeping.strips import Closed, Noted, Record, Stretch
 from evidence.bodies import MARKS_LIMIT, PICTURE_LIMIT, Mark
 from evidence.say import clock_time, day
 
@@ -52,13 +52,19 @@ def stretch_of(raw: Raw) -> Stretch:
     )
 
 
-def hour_of(records: Iterable[Stretch | Noted], *, title: str, line: GateLine) -> Hour | None:
-    """The picture of what was kept; None when no column of it can be read. Raises ValueError when none can be made."""
+def hour_of(records: Iterable[Record], *, title: str, line: GateLine) -> Hour | None:
+    """The picture of what was kept; None when no column of it can be read. The same records give the same picture.
+
+    Raises ValueError when none can be made.
+    """
     stretches: list[Stretch] = []
     noted: list[Noted] = []
+    until_ms = None
     for record in records:
         if isinstance(record, Noted):
             noted.append(record)
+        elif isinstance(record, Closed):
+            until_ms = record.until_ms
         elif not stretches or record.from_ms >= stretches[-1].to_ms:
             stretches.append(record)
     strips = [strip for stretch in stretches if (strip := _strip(stretch)) is not None]
@@ -72,12 +78,13 @@ def hour_of(records: Iterable[Stretch | Noted], *, title: str, line: GateLine) -
     drawn = draw(page, counted, _words(title, line, strips))
     file, share = _small_enough(drawn.picture)
     height, width = (max(1, round(side * share)) for side in drawn.picture.shape[:2])
+    to_ms = page.to_ms if until_ms is None else max(page.from_ms + 1, min(page.to_ms, until_ms))
     marks = [
         Mark(one.at_ms, min(width - 1, int(at[0] * share)), min(height - 1, int(at[1] * share)), one.direction)
         for one, at in zip(counted, drawn.marks, strict=True)
-        if at is not None
+        if at is not None and one.at_ms < to_ms
     ]
-    return Hour(file=file, from_ms=page.from_ms, to_ms=page.to_ms, width=width, height=height, marks=marks)
+    return Hour(file=file, from_ms=page.from_ms, to_ms=to_ms, width=width, height=height, marks=marks)
 
 
 def _strip(stretch: Stretch) -> Strip | None:
