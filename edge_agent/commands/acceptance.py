@@ -24,7 +24,7 @@ from edge_agent.installing.acceptance import (
     read_counts,
     within,
 )
-from edge_agent.keeping.certificate import claimed, keep_certificate, way_of_counting
+from edge_agent.keeping.certificate import ABSOLUTE, claimed, keep_certificate, way_of_counting
 from edge_agent.keeping.spool import SpoolError
 from evidence.bodies import Acceptance
 from evidence.errors import EvidenceError
@@ -169,10 +169,13 @@ def _sign(config: Config, zone: ZoneCamera, result: Acceptance, finder: Finder, 
     settings = settings_of(zone)
     way = way_of_counting(settings, finder.sha256)
     with signer_of(config, clock=clock, camera=zone.name) as signer, signer.spool.writing():
-        if not signer.spool.head(zone.stream).config:
+        in_force = signer.spool.settings(zone.stream)
+        if in_force is None:
             signer.declare(zone.stream, claimed(settings, signer.spool, zone.stream, finder.sha256))
         signer.append(zone.stream, result)
         keep_certificate(signer.spool, zone.stream, way, passed=result.passed)
+        if in_force is None or in_force == settings | {ABSOLUTE: in_force.get(ABSOLUTE)}:  # `watch` goes by these
+            signer.declare(zone.stream, claimed(settings, signer.spool, zone.stream, finder.sha256))
         # power fails here: nothing of this was signed
 
 

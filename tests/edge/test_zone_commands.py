@@ -213,9 +213,10 @@ def test_a_certificate_that_was_passed_lets_absolute_counts_be_claimed_by_these_
     assert accepted(config, counts, finder, tmp_path) is Exit.OK
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (told["passed"], told["exact"], told["error_permille"], told["signed"]) == (True, 20, 0, True)
-    settings, made = chain(config)
-    assert isinstance(settings, Configuration)
-    assert settings.settings["absolute"] == 0
+    before, made, after = chain(config)
+    assert isinstance(before, Configuration)
+    assert isinstance(after, Configuration)
+    assert (before.settings["absolute"], after.settings["absolute"]) == (0, 1)
     assert isinstance(made, Acceptance)
     assert (made.passed, made.frames, made.by_person, made.limit_permille) == (True, 20, 200, 25)
     assert claim(config, finder) == 1
@@ -232,8 +233,9 @@ def test_a_failed_acceptance_is_signed_too_and_takes_the_claim_away(tmp_path: Pa
     assert accepted(config, counts, finder, tmp_path) is Exit.OK
     counts, finder = counted_folder(tmp_path, off=2)
     assert accepted(config, counts, finder, tmp_path) is Exit.WRONG_OUT_THERE
-    made = chain(config)[-1]
+    *_, made, after = chain(config)
     assert (made.passed, made.error_permille, made.exact) == (False, 48, 15)
+    assert after.settings["absolute"] == 0, "at once, not when the zone is looked at next"
     assert claim(config, finder) == 0
 
 
