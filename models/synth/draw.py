@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from shaders import AREA_VERTEX, COLOUR_FRAGMENT, DEPTH_FRAGMENT, ID_FRAGMENT, ONE_FRAGMENT, VERTEX
 
@@ -146,7 +147,7 @@ class Painter:
         self._empty = self._texture([np.zeros((4, 4, 4), np.uint8)])
         self._last: tuple[list[NDArray[np.uint8]], int, moderngl.TextureArray] | None = None
         self._meshes: dict[int, tuple[Mesh, moderngl.Buffer, moderngl.Buffer]] = {}
-        self._targets: dict[tuple[int, int], tuple[moderngl.Framebuffer, ...]] = {}
+        self._targets: dict[tuple[tuple[int, int], bool], tuple[moderngl.Framebuffer, ...]] = {}
         self._shadow = gl.depth_texture((SHADOW_PX, SHADOW_PX))
         self._shadow.compare_func = "<="
         self._shadow_target = gl.framebuffer(depth_attachment=self._shadow)
@@ -159,15 +160,18 @@ class Painter:
         """What draws."""
         return str(self._gl.info["GL_RENDERER"])
 
-    def draw(self, world: World, view: Array, projection: Array, size: tuple[int, int], *, areas: bool = True) -> Drawn:
-        """One picture, `size` = (width, height) pixels; `projection` as of OpenGL, y up."""
+    def draw(self, world: World, view: Array, projection: Array, size: tuple[int, int], *, fine: bool = True) -> Drawn:
+        """One picture, `size` = (width, height) pixels; `projection` as of OpenGL, y up.
+
+        Not `fine`: in half the time, edges softened afterwards instead of sampled four times.
+        """
         import moderngl
 
         gl, camera = self._gl, np.asarray(projection @ view, np.float32)
         own = self._own(world.layers)
         solid, film = self._batches(world.solid), self._batches(world.film)
         sun = _sun_matrix(world.light)
-        many, plain, named = self._target(size)
+        many, plain, named = self._target(size, fine=fine)
 
         self._shadow_target.use()
         self._shadow_target.clear()
@@ -198,12 +202,15 @@ class Painter:
             many.depth_mask = True
             gl.disable(moderngl.BLEND)
             gl.enable(moderngl.CULL_FACE)
-        gl.copy_framebuffer(plain, many)
+        if fine:
+            gl.copy_framebuffer(plain, many)
         pixels = np.frombuffer(plain.read(components=3, dtype="f2"), np.float16).reshape(size[1], size[0], 3)
         colour = np.ascontiguousarray(pixels[::-1, :, ::-1], np.float32)
+        if not fine:
+            colour = _softened(colour, raw[..., 1])
 
         boxes = whole_boxes(world, camera, size)
-        measured = self._areas(solid, boxes, camera, size) if areas else {}
+        measured = self._areas(solid, boxes, camera, size)
         for made in (solid, film):
             for batch in made:
                 batch.instances.release()
@@ -234,16 +241,19 @@ class Painter:
             self._last = (layers, len(layers), self._texture(layers))
         return self._last[2]
 
-    def _target(self, size: tuple[int, int]) -> tuple[moderngl.Framebuffer, ...]:
-        if size not in self._targets:
+    def _target(self, size: tuple[int, int], *, fine: bool) -> tuple[moderngl.Framebuffer, ...]:
+        if (size, fine) not in self._targets:
             gl = self._gl
-            many = gl.framebuffer(
-                gl.renderbuffer(size, 4, samples=4, dtype="f2"), gl.depth_renderbuffer(size, samples=4)
-            )
-            plain = gl.framebuffer(gl.renderbuffer(size, 4, dtype="f2"))
+            depth = gl.depth_renderbuffer(size)
+            plain = gl.framebuffer(gl.renderbuffer(size, 4, dtype="f2"), depth)
             named = gl.framebuffer(gl.renderbuffer(size, 2, dtype="f4"), gl.depth_renderbuffer(size))
-            self._targets[size] = (many, plain, named)
-        return self._targets[size]
+            many = plain
+            if fine:
+                many = gl.framebuffer(
+                    gl.renderbuffer(size, 4, samples=4, dtype="f2"), gl.depth_renderbuffer(size, samples=4)
+                )
+            self._targets[size, fine] = (many, plain, named)
+        return self._targets[size, fine]
 
     def _batches(self, what: list[tuple[Mesh, NDArray[np.float32], Look, int]]) -> list[_Batch]:
         groups: dict[tuple[int, bool, bool], list[tuple[Mesh, NDArray[np.float32], Look, int]]] = {}
@@ -392,6 +402,15 @@ def _wanted(program: moderngl.Program, buffer: moderngl.Buffer, form: tuple[str,
         else:
             parts.append(f"{4 * int(size[0])}x")
     return (buffer, " ".join([*parts, step]), *names)
+
+
+def _softened(colour: NDArray[np.float32], depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blurred by a pixel where the depth bends or breaks, so that edges have no stairs."""
+    near = 1 / np.maximum(depth, 0.05)
+    bend = np.abs(cv2.Laplacian(near, cv2.CV_32F, borderType=cv2.BORDER_REPLICATE)) / near
+    edge = cv2.GaussianBlur(np.clip(bend * 40, 0, 1), (3, 3), 0.7)[..., None]
+    soft = cv2.GaussianBlur(np.minimum(colour, 4), (3, 3), 0.65)
+    return np.asarray(colour + np.clip(edge * 1.6, 0, 1) * (soft - colour), np.float32)
 
 
 def _defined(words: str) -> str:

@@ -143,7 +143,7 @@ def frames(film: Film, seconds: float, fps: float) -> Iterator[Frame]:
         dx, dy = film.upsets.shake(t)
         camera = _shaken(film.camera, dx, dy)
         size = (camera.width, camera.height)
-        drawn = painter().draw(world, camera.view(), camera.projection(), size)
+        drawn = painter().draw(world, camera.view(), camera.projection(), size, fine=False)
         wanted = gain_for(drawn.colour, film.sensor)
         gain = wanted if gain is None else gain + (wanted - gain) * min(1.0, 1.2 / fps)
         shown, ids = picture(drawn, camera, film.sensor, gain=gain * film.upsets.gain(t), frame=number)

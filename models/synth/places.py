@@ -103,7 +103,9 @@ def rack(
     posts = Look(
         layer=COMMON["holes"][0], tint=RACK_STEEL[int(rng.integers(len(RACK_STEEL)))], gloss=0.2, uv=(1, 8, 0, 0)
     )
-    beams = Look(layer=any_of(rng, "paint"), tint=RACK_STEEL[int(rng.integers(len(RACK_STEEL)))], gloss=0.2)
+    beams = Look(
+        layer=any_of(rng, "paint"), tint=RACK_STEEL[int(rng.integers(len(RACK_STEEL)))], gloss=0.2, uv=(5, 0.3, 0, 0)
+    )
     decks = Look(layer=any_of(rng, "planks"), tint=(0.85, 0.75, 0.6), uv=(2, 1, 0, 0))
     top = (levels[-1] if levels else 0) + float(rng.uniform(1.2, 2.0))
     c, s = math.cos(turn), math.sin(turn)

@@ -119,7 +119,7 @@ def _bricks(rng: np.random.Generator) -> Picture:
 
 def _paint(rng: np.random.Generator) -> Picture:
     """Painted steel: even, with chips and dirt."""
-    shade = (0.9 + 0.02 * noise(rng, (4, 4))) * stains(rng, 25, dark=0.35)
+    shade = (0.92 + 0.02 * noise(rng, (4, 4))) * stains(rng, 25, dark=0.22)
     return pack(shade, 0.5 + 0.05 * noise(rng, (8, 8)))
 
 

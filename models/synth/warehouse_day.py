@@ -265,7 +265,7 @@ def shots(day: Day, fps: float) -> Iterator[Shot]:
             for spot, who in moving:
                 if spot is not None:
                     who(world, spot, t)
-            drawn = painter().draw(world, camera.view(), camera.projection(), (camera.width, camera.height))
+            drawn = painter().draw(world, camera.view(), camera.projection(), (camera.width, camera.height), fine=False)
             if key:
                 kept = {key: drawn}
         sensor = replace(day.sensor, infrared=not lit, noise=0.02 if not lit else day.sensor.noise)
