@@ -1,107 +1,110 @@
-"""Pictures as large as a statement may be go the whole way: box, broker, receiver, feed, and a person who counts."""
+"""A camera's process is killed in the middle of an hour: what was sampled is a picture, signed once, and stays here.
 
-import re
-from contextlib import closing
-from hashlib import sha256
+Then one picture leaves, and the chain says so first.
+"""
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from random import Random
-from time import monotonic
+from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
-from cloud_sync.cli import main as cloud_sync
-from edge_agent.keeping.spool import Spool
-from edge_agent.uplink.mqtt import Broker
-from edge_agent.uplink.sync import Sync
-from evidence.bodies import MARKS_LIMIT, PICTURE_LIMIT, Body, Configuration, Direction, Mark, Picture, PictureKind
-from evidence.cli import main as evidence
-from evidence.exits import Exit
+from evidence.bodies import EventKind, Picture
 from evidence.keys import SigningKey
-from evidence.roster import Enrolled
-from evidence.statement import BATCH_LIMIT, STATEMENT_LIMIT, ClockQuality, Moment
-from tests.world.box import BOX
-from tests.world.broker import missing_broker, now_ms, running_broker
-from tests.world.receiver import running_receiver
+from tests.world.box import Statements, write_config
 
-pytestmark = [pytest.mark.story, pytest.mark.skipif(missing_broker() is not None, reason=str(missing_broker()))]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 
-DOOR = "gate/door"
-HOURS = 7
-"""Together more than two batches."""
+DOCK = "gate/dock"
+PATIENCE_S = 90.0
 
 
-def hour_of(number: int, from_ms: int) -> Picture:
-    """As large as a picture may be, with as many marks as there may be."""
-    data = b"RIFF\x10\0\0\0WEBPVP8 " + Random(number).randbytes(PICTURE_LIMIT - 16)
-    to_ms = from_ms + 3_600_000
-    return Picture(
-        from_ms=from_ms,
-        to_ms=to_ms,
-        what=PictureKind.SLIT,
-        media_type="image/webp",
-        width=65_000,
-        height=400,
-        sha256=sha256(data).digest(),
-        length=len(data),
-        data=data,
-        marks=[Mark(to_ms - 1, 64_999, 399, Direction.OUT)] * MARKS_LIMIT,
+def film(path: Path) -> None:
+    """A minute in which a box goes over a floor every four seconds."""
+    rng = np.random.default_rng(1)
+    floor = cv2.GaussianBlur(rng.integers(40, 160, (180, 320), np.uint8), (0, 0), 2)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 15, (320, 180))
+    for number in range(60 * 15):
+        grain = rng.normal(0, 3, floor.shape)  # a picture without any is a film that repeats itself
+        picture = np.repeat(np.clip(floor + grain, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+        x = round(-60 + 110 * (number / 15 % 4))
+        picture[70:110, max(0, x) : max(0, x + 50)] = (40, 150, 220)
+        writer.write(picture)
+    writer.release()
+
+
+def agent(*words: str | Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "edge_agent", *map(str, words)])
+
+
+def answer(*words: str | Path) -> Any:  # noqa: ANN401
+    told = subprocess.run(
+        [sys.executable, "-m", "edge_agent", *map(str, words)], check=True, capture_output=True, timeout=60
     )
+    return json.loads(told.stdout)
 
 
-def test_pictures_at_the_limit_go_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    key, bank = SigningKey.generate(), SigningKey.generate()
-    began_ms = now_ms() - HOURS * 3_600_000
-    hours = [hour_of(number, began_ms + number * 3_600_000) for number in range(HOURS)]
-    with (
-        running_broker(tmp_path / "broker") as broker,
-        running_receiver(tmp_path, broker) as receiver,
-        closing(Spool(tmp_path / "spool.db", box=BOX)) as spool,
-    ):
-        with receiver.store() as store:
-            store.enrol(
-                Enrolled(box=BOX, enterprise="works", site="Hall 1", key=key.public, since_ms=began_ms - 86_400_000)
-            )
-        with spool.writing():
-            bodies: list[Body] = [Configuration(settings={"title": "Door"}), *hours]
-            for body in bodies:
-                moment = Moment(boot=bytes(16), steady_ms=1, at_ms=now_ms(), clock=ClockQuality.NTP, clock_error_ms=20)
-                spool.append(key, DOOR, body, moment)
-        sizes = [len(encoded) for encoded in spool.statements(unsent_only=True)]
-        assert PICTURE_LIMIT < max(sizes) <= STATEMENT_LIMIT
-        assert sum(sizes) > 2 * BATCH_LIMIT
-        files = broker.client(BOX)
-        sync = Sync(
-            spool,
-            Broker(host=broker.host, port=broker.port, ca=files.ca, cert=files.cert, key=files.key, keepalive_s=20),
-            box=BOX,
-            receiver=receiver.key.public,
-            backlog_per_s=1000,
-            now_s=monotonic,
-            utc_ms=now_ms,
-        )
-        assert sync.send_all(within_s=60) == 0
-        assert not re.search("WARNING|ERROR", receiver.log), receiver.log
+def wait(until: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + PATIENCE_S
+    while not until():
+        assert time.monotonic() < end_s
+        time.sleep(0.3)
 
-        # A bank pulls, verifies, and takes an hour out.
-        bank.save(tmp_path / "bank.key")
-        (tmp_path / "bank.pub").write_bytes(bank.public.to_cose_key())
-        for order in (["bank", "add", "bank-1", str(tmp_path / "bank.pub")], ["grant", "bank-1", BOX, DOOR]):
-            assert cloud_sync([*order, "--config", str(receiver.config)]) == Exit.OK
-        fingerprint, copy = receiver.key.public.fingerprint, str(tmp_path / "copy")
-        to = ["--url", f"http://127.0.0.1:{receiver.port}", "--bank", "bank-1", "--key", str(tmp_path / "bank.key")]
-        assert evidence(["pull", *to, "--receiver-fingerprint", fingerprint, "-o", copy]) == Exit.OK
-        capsys.readouterr()
-        assert evidence(["verify", copy, "--fingerprint", fingerprint]) == Exit.OK
-        said = capsys.readouterr().out
-        assert f"{HOURS} ({HOURS} slit): {HOURS} left the box and are here ({HOURS * PICTURE_LIMIT:,} bytes)" in said
-        taken = tmp_path / "hour.webp"
-        digest = hours[-1].sha256.hex()
-        assert evidence(["picture", copy, digest, "--out", str(taken)]) == Exit.OK
-        assert taken.read_bytes() == hours[-1].data
 
-        # The page shows it, as what it is.
-        page = receiver.get("/e/works/g/box-1.door")[2].decode()
-        (address,) = re.findall(rf'<img src="([^"]*{digest})"', page)
-        status, headers, shown = receiver.get(address)
-        assert (status, headers["content-type"], shown) == (200, "image/webp", hours[-1].data)
-        assert receiver.get(address.replace(digest, "0" * 64))[0] == 404
+def test_a_kill_in_the_middle_of_an_hour_costs_no_picture_and_none_leaves_unsaid(tmp_path: Path) -> None:
+    film(tmp_path / "film.mp4")
+    key = SigningKey.generate()
+    config = write_config(tmp_path)
+    key.save(tmp_path / "signing.pem")
+    camera = '\n[[camera]]\nname = "dock"\ntitle = "Dock"\nsource = "film.mp4"\nslit_every_s = 10\n'
+    camera += "gate = [160, 0, 160, 180]\nin_normal = [1, 0]\n"
+    config.write_text(config.read_text() + camera.replace("film.mp4", str(tmp_path / "film.mp4")))
+    folder = tmp_path / "pictures" / "gate-dock"
+
+    def signed() -> list[Picture]:
+        bodies = Statements.of(tmp_path / "spool.db", key).bodies(DOCK)
+        return [body for body in bodies if isinstance(body, Picture)]
+
+    def left() -> list[str]:
+        events = Statements.of(tmp_path / "spool.db", key).events(DOCK)
+        return [event.subject for event in events if event.event is EventKind.DISCLOSURE]
+
+    watching = agent("watch", "dock", "--config", config)
+    wait(lambda: folder.is_dir() and any(path.stat().st_size > 200 for path in folder.glob("*.strips")))
+    watching.send_signal(signal.SIGKILL)  # an "hour" is over, the next has begun, none is drawn
+    watching.wait()
+    assert signed() == []
+    buffers = {path.name for path in folder.glob("*.strips")}
+
+    watching = agent("watch", "dock", "--config", config)
+    wait(lambda: not buffers & {path.name for path in folder.glob("*.strips")} and len(signed()) >= 1)
+    time.sleep(3)
+    watching.terminate()
+    assert watching.wait(60) == 0
+    pictures = signed()
+    assert len(pictures) >= 2, "what the last run left, and what this one saw"
+    assert list(folder.glob("*.strips")) == []
+    assert all(a.to_ms <= b.from_ms for a, b in pairwise(pictures))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    listed = answer("pictures", "--config", config, "--json")
+    assert [one["sha256"] for one in listed] == [picture.sha256.hex() for picture in pictures]
+    assert all(one["whole"] for one in listed)
+    assert all(picture.data == b"" for picture in pictures), "none left"
+    assert left() == []
+
+    leaving = listed[0]["sha256"]
+    why = ("--to", "the bank", "--why", "a recount", "--json", "--config", config)
+    answer("pictures", "--export", leaving, tmp_path / "hour.webp", *why)
+    answer("pictures", "--send", leaving, *why)
+    assert left() == [leaving] * 2
+    assert [picture.data for picture in signed() if picture.data] == [(tmp_path / "hour.webp").read_bytes()]
