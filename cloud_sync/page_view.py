@@ -182,6 +182,8 @@ class ZoneView:
     """What was signed last before its end."""
     pictures: Pictures = NO_PICTURES
     certificate: Acceptance | None = None
+    absolute: bool | None = None
+    """Whether the settings claim the count itself, and not only how it changes; None where they do not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,11 +106,13 @@ class StoreView:
             return ZoneView()
         encoded = self._store.last_stock(stream.id, to_ms)
         last = None if encoded is None else self._open(encoded, stream.box)
+        claim = self._settings(stream).get("absolute")
         return ZoneView(
             stands=self._store.stock(stream.id, from_ms, to_ms),
             last=last.body if last is not None and isinstance(last.body, Stock) else None,
             pictures=self._store.pictures(stream.id, from_ms, to_ms, LISTED_PICTURES),
             certificate=self._store.certificate(stream.id, to_ms),
+            absolute=claim == 1 if isinstance(claim, int) else None,
         )
 
     def image(self, enterprise: str, key: str, subject: Subject, digest: bytes) -> Image | None:

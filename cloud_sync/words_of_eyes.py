@@ -43,6 +43,7 @@ EYE_WORDS: Final[dict[str, tuple[str, str]]] = {
         "尚未与人工清点比对，件数未经验收。",
         "Not yet compared with a person's count: these figures are not accepted.",
     ),
+    "not_accepted": ("未验收", "not accepted"),
     "certificate_other": (
         "此后换了检测模型，需重新验收。",
         "Another detector counts since then: it needs a new one.",

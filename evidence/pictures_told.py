@@ -102,6 +102,11 @@ class Album:
         self._passed += body.passed
         self._tested = [*self._tested[-NEWEST_LIMIT + 1 :], (n, body)]
 
+    @property
+    def has_passed(self) -> bool:
+        """Whether any certificate was passed so far."""
+        return self._passed > 0
+
     def pictures(self) -> PicturesTold | None:
         """What the pictures come to; None where there is none."""
         if not self._newest:
@@ -125,5 +130,7 @@ class Album:
 
 
 def is_of(certificate: Acceptance, detector: Detector) -> bool:
-    """Whether the certificate is of the very detector."""
-    return (certificate.detector, certificate.detector_sha256) == (detector.name, detector.sha256)
+    """Whether the certificate is of the very detector: the same model file, or the same name where there is none."""
+    if certificate.detector_sha256 or detector.sha256:
+        return certificate.detector_sha256 == detector.sha256
+    return certificate.detector == detector.name

@@ -48,6 +48,8 @@ def _stock(stocked: Stocked) -> Iterator[tuple[str, str]]:
     yield "  stock", f"{count_text(stocked.last)}, {VERDICT_WORDS[stocked.last.verdict]}"
     if stocked.counted_at_ms is not None and stocked.last.verdict is not Verdict.COUNTED:
         yield "  last counted", when(stocked.counted_at_ms)
+    if stocked.absolute is False:
+        yield "  NOTE", "the count itself is not claimed, only how it changes: no certificate under these settings"
     if stocked.least is not None and stocked.most is not None:
         yield "  least", f"{stocked.least.count} at {when(stocked.least.at_ms)}"
         yield "  most", f"{stocked.most.count} at {when(stocked.most.at_ms)}, {stocked.counts:,} times another count"

@@ -8,6 +8,8 @@ from cloud_sync.page_view import Watched
 from cloud_sync.sheets.asked import Asked, days_said
 from cloud_sync.store import PictureRow, Pictures
 from evidence.bodies import Acceptance
+from evidence.judging.detectors import Detector
+from evidence.pictures_told import is_of
 
 HASH_SHOWN: Final = 16
 """Hexadecimal digits of a hash that a page says; `evidence picture` finds a picture by 8."""
@@ -56,10 +58,8 @@ class PictureList:
     open: int = SHOWN_AT_ONCE
 
 
-def certificate_line(
-    asked: Asked, certificate: Acceptance | None, detector: tuple[str, bytes] | None = None
-) -> CertificateLine:
-    """The certificate in one line; `detector` is the name and hash of what counts now, where that is known."""
+def certificate_line(asked: Asked, certificate: Acceptance | None, detector: Detector | None = None) -> CertificateLine:
+    """The certificate in one line; `detector` is what counts now, where that is known."""
     voice = asked.voice
     if certificate is None:
         return CertificateLine(says=voice("certificate_none"), good=False)
@@ -71,7 +71,7 @@ def certificate_line(
         exact=certificate.exact,
         frames=certificate.frames,
     )
-    other = detector is not None and detector != (certificate.detector, certificate.detector_sha256)
+    other = detector is not None and not is_of(certificate, detector)
     return CertificateLine(
         says=f"{said} {voice('certificate_other')}" if other else said, good=certificate.passed and not other
     )

@@ -17,9 +17,11 @@ from cloud_sync.steps import steps
 from cloud_sync.stock import Stand
 from cloud_sync.words import Voice
 from evidence.bodies import Verdict
+from evidence.judging.detectors import Detector
 
 LISTED_STANDS: Final = 100
 """Rows of the list of counts, at most, newest first."""
+NOTHING_COUNTED: Final = "–"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class ZoneRow:
     """48 ±2, or a dash where nothing was ever counted,"""
     fresh: bool
     """and whether that was counted now."""
+    lacking: str
+    """That the count itself is not accepted; empty where it is."""
     status: str
     coverage: str
     drawing: Markup
@@ -98,6 +102,7 @@ def zone_row(asked: Asked, zone: Watched, seen: ZoneView, events: int = 0) -> Zo
         stream=zone.stream,
         items=items,
         fresh=fresh,
+        lacking=_lacking(asked, seen) if items != NOTHING_COUNTED else "",
         status=status,
         coverage="" if whole is None else voice("counted_share", share=voice.share(whole.coverage_permille)),
         drawing=steps(stands, hidden, asked.frame),
@@ -117,12 +122,11 @@ def zone_sheet(
     stands = _inside(asked, seen.stands)
     counted = [stand for stand in stands if stand.verdict is Verdict.COUNTED]
     lines = _lines(asked, stands)
-    detector = None if seen.last is None else (seen.last.detector, seen.last.detector_sha256)
     return ZoneSheet(
         row=zone_row(asked, zone, seen),
         figures=_figures(asked, zone, stands, counted),
         facts=_facts(voice, seen, stands),
-        certificate=certificate_line(asked, seen.certificate, detector),
+        certificate=certificate_line(asked, seen.certificate, _detector(seen)),
         labels=hour_labels(asked) if asked.reach is Reach.DAY else (),
         days=day_links(asked),
         grid=page_grid(asked),
@@ -167,16 +171,16 @@ def _now(asked: Asked, zone: Watched, seen: ZoneView, now: Stand | None) -> tupl
     """(the count, whether it was counted at the end of the window, what there is to say of that)."""
     voice, last = asked.voice, seen.last
     if zone.first_ms is None:
-        return "–", False, voice("nothing_yet")
+        return NOTHING_COUNTED, False, voice("nothing_yet")
     if zone.first_ms >= asked.to_ms:
-        return "–", False, voice("not_installed")
+        return NOTHING_COUNTED, False, voice("not_installed")
     if now is not None and now.verdict is Verdict.COUNTED:
         return figure(now), True, voice("front_items")
     if now is not None and now.verdict is None:
-        return "–", False, voice("state4")
+        return NOTHING_COUNTED, False, voice("state4")
     why = voice("state0" if now is None else f"verdict{now.verdict}")
     if last is None or last.counted_at_ms is None:
-        return "–", False, f"{why} · {voice('never_counted')}"
+        return NOTHING_COUNTED, False, f"{why} · {voice('never_counted')}"
     end_ms = min(asked.now_ms, asked.to_ms)
     at_ms = min(last.counted_at_ms, end_ms)
     age = voice("counted_ago", at=voice.moment(at_ms, end_ms), length=voice.length(end_ms - at_ms))
@@ -185,10 +189,20 @@ def _now(asked: Asked, zone: Watched, seen: ZoneView, now: Stand | None) -> tupl
     return figure(known), False, f"{why} · {age}"
 
 
+def _lacking(asked: Asked, seen: ZoneView) -> str:
+    """A count is accepted where its settings claim it, or, where they do not say, with a good certificate."""
+    good = certificate_line(asked, seen.certificate, _detector(seen)).good
+    return "" if good and seen.absolute is not False else asked.voice("not_accepted")
+
+
+def _detector(seen: ZoneView) -> Detector | None:
+    return None if seen.last is None else Detector(name=seen.last.detector, sha256=seen.last.detector_sha256)
+
+
 def figure(stand: Stand) -> str:
     """48 ±2."""
     if stand.items is None:
-        return "–"
+        return NOTHING_COUNTED
     return f"{stand.items:,}" + (f" ±{stand.uncertain:,}" if stand.uncertain else "")
 
 

@@ -118,6 +118,10 @@ class Recount:
     _gate: Gate | None = None
     _zone: Zone = field(default_factory=Zone)
     _album: Album = field(default_factory=Album)
+    _whole: bool = True
+    """Nothing is missing since the stream's first statement."""
+    _unbacked: bytes | None = None
+    """The settings whose claim of absolute counts was found without a certificate."""
     _windows: int = 0
     _rows: int = 0
     _asked: int = 0
@@ -132,7 +136,7 @@ class Recount:
     def configure(self, body: Configuration, config: bytes, *, follows: bool = True) -> str | None:
         """A new rule is in force; says what is wrong with it, if it is none."""
         self._settings, self._config = body.settings, config
-        self._interrupted |= not follows
+        self._broken_off(follows=follows)
         for counter in self._counters.values():
             counter.configure(self._settings, _point_settings(self._settings, counter.point))
         try:
@@ -167,7 +171,7 @@ class Recount:
     def events(self, n: int, body: Events, *, follows: bool) -> None:
         """What was told of the window before, or of the device."""
         self._between |= not follows
-        self._interrupted |= not follows
+        self._broken_off(follows=follows)
         self._events.events(n, body, follows=follows)
 
     def crossings(self, n: int, body: Crossings, *, follows: bool) -> None:
@@ -182,27 +186,31 @@ class Recount:
 
     def stock(self, n: int, body: Stock, *, follows: bool) -> None:
         """The next window of a zone."""
+        self._broken_off(follows=follows)
         follows = follows and not self._interrupted
         self._interrupted = False
         if not follows:
             self._zone.break_off()
         self._open(n, body.from_ms, body.to_ms, follows=follows)
         self._zone.take(n, body, counted_to_ms=self._to_ms)
+        if self._whole and self._claims_absolute() and not self._album.has_passed and self._unbacked != self._config:
+            self._unbacked = self._config
+            self._zone.contradict(n, "it claims absolute counts, and no certificate was ever passed")
         self._to_ms = max(self._to_ms, body.to_ms)
 
     def picture(self, n: int, body: Picture, *, follows: bool) -> None:
         """A picture of a gate or zone."""
-        self._interrupted |= not follows
+        self._broken_off(follows=follows)
         self._album.picture(n, body)
 
     def certificate(self, n: int, body: Acceptance, *, follows: bool) -> None:
         """A certificate of a gate or zone."""
-        self._interrupted |= not follows
+        self._broken_off(follows=follows)
         self._album.certificate(n, body)
 
     def gap(self, n: int, body: Gap, *, follows: bool = True) -> None:
         """The box says that something was not recorded."""
-        self._interrupted |= not follows
+        self._broken_off(follows=follows)
         self._zone.break_off()
         self._gaps += 1
         self._gap_ms += body.to_ms - body.from_ms
@@ -228,7 +236,7 @@ class Recount:
             cycles=tuple(counter.result() for counter in self._cycles.values()),
             events=self._events.result(),
             counted=self._gate.result() if self._gate else None,
-            stocked=self._zone.result(),
+            stocked=self._zone.result(absolute=self._claims_absolute()),
             pictures=self._album.pictures(),
             certificates=self._album.certified(),
             windows=self._windows,
@@ -242,6 +250,15 @@ class Recount:
             gap_ms=self._gap_ms,
             gaps_named=tuple(self._gaps_named),
         )
+
+    def _claims_absolute(self) -> bool | None:
+        claim = self._settings.get("absolute")
+        return claim == 1 if type(claim) is int else None
+
+    def _broken_off(self, *, follows: bool) -> None:
+        """Whether statements are missing before this one."""
+        self._interrupted |= not follows
+        self._whole &= follows
 
     def _open(self, n: int, from_ms: int, to_ms: int, *, follows: bool) -> None:
         self._windows += 1

@@ -39,6 +39,8 @@ class Stocked:
     """Items of the last count whose places are signed."""
     declared: tuple[int, int] | None
     """(depth, rows) as the installer declared them last; nobody measured them."""
+    absolute: bool | None
+    """Whether the settings claim the count itself, and not only how it changed; None where they do not say."""
     detectors: tuple[Detector, ...]
     contradicted: int
     named: tuple[tuple[int, str], ...]
@@ -88,8 +90,14 @@ class Zone:
         self._items, self._declared = len(body.items), body.declared
         self._detectors.take(body.detector, body.detector_sha256)
 
-    def result(self) -> Stocked | None:
-        """What has been added up so far; None before the first window."""
+    def contradict(self, n: int, what: str) -> None:
+        """Statement n says what cannot be."""
+        self._contradicted += 1
+        if len(self._named) < NAMED_LIMIT:
+            self._named.append((n, what))
+
+    def result(self, *, absolute: bool | None) -> Stocked | None:
+        """What has been added up so far; None before the first window. `absolute` is what the settings claim."""
         if self._last is None:
             return None
         return Stocked(
@@ -106,6 +114,7 @@ class Zone:
             frames_dropped=self._frames_dropped,
             items=self._items,
             declared=self._declared,
+            absolute=absolute,
             detectors=self._detectors.result(),
             contradicted=self._contradicted,
             named=tuple(self._named),
@@ -122,9 +131,7 @@ class Zone:
             what = "another time of the last count, and nothing was counted"
         else:
             return
-        self._contradicted += 1
-        if len(self._named) < NAMED_LIMIT:
-            self._named.append((n, what))
+        self.contradict(n, what)
 
 
 def _of(look: Look) -> int:

@@ -60,10 +60,20 @@ def test_a_count_says_what_it_is_of_and_how_uncertain(works: FastAPI) -> None:
     assert "<dt>occluded</dt><dd>1 h 05 min</dd>" in html
 
 
+@pytest.mark.parametrize(("absolute", "chip"), [(True, 0), (None, 0), (False, 1)])
+def test_a_count_that_its_box_does_not_claim_is_not_accepted(absolute: bool | None, chip: int) -> None:  # noqa: FBT001
+    view = lifelike()
+    view.zones["hengyuan", "hall-a"] = replace(view.zones["hengyuan", "hall-a"], absolute=absolute)
+    for address in ("/e/hengyuan/z/hall-a", "/e/hengyuan"):
+        html = page(served(view), address)
+        row = html if "/z/" in address else next(part for part in html.split("<li") if 'id="z-hall-a"' in part)
+        assert row.count('<span class="doubt">not accepted</span>') == chip
+
+
 def test_a_hidden_zone_shows_the_last_count_and_its_age_and_not_as_fresh() -> None:
     counted_ms = LAST_MS - 12 * 60_000
     html = one_zone(Stand(MIDNIGHT_MS, counted_ms, COUNTED, 48, 2), Stand(counted_ms, LAST_MS, OCCLUDED, 48, 2))
-    assert stock(html) == "48 ±2 occluded · last counted 15:28, 13 min ago"
+    assert stock(html) == "48 ±2 occluded · last counted 15:28, 13 min ago not accepted"
     assert '<p class="stock withheld">' in html
     assert "(48 ±2)" in html
 
@@ -78,7 +88,7 @@ def test_a_blind_zone_is_not_empty() -> None:
 
 def test_a_zone_that_went_silent_says_so_and_keeps_the_last_count() -> None:
     html = one_zone(Stand(MIDNIGHT_MS, NOW_MS - 3 * HOUR_MS, COUNTED, 48, 0))
-    assert stock(html) == "48 no data · last counted 12:42, 3 h 00 min ago"
+    assert stock(html) == "48 no data · last counted 12:42, 3 h 00 min ago not accepted"
     assert re.search(r'<path class="u"[^>]*d="M630 ', html)
 
 
@@ -101,7 +111,7 @@ def test_a_zone_that_was_never_installed_before_the_time_shown_is_blank() -> Non
     [
         (None, "Not yet compared with a person"),
         (certificate(MIDNIGHT_MS, passed=False), "FAILED against a person"),
-        (replace(certificate(MIDNIGHT_MS), detector="another"), "Another detector counts since then"),
+        (replace(certificate(MIDNIGHT_MS), detector_sha256=bytes(32)), "Another detector counts since then"),
     ],
 )
 def test_a_count_without_a_good_certificate_says_so(given: object, said: str) -> None:

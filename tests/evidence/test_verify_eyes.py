@@ -198,6 +198,43 @@ def test_certificates_are_told_and_whose_they_are() -> None:
     assert "the certificate is of stock-1 000000000000, another one" in text
 
 
+def test_absolute_counts_are_claimed_with_a_certificate_alone() -> None:
+    notebook = Notebook()
+    notebook.chain(YARD, {"title": "Yard", "absolute": 0})
+    looks(notebook, YARD, (COUNTED, 48))
+    assert "the count itself is not claimed, only how it changes" in text_of(check(notebook))
+    certificate(notebook, YARD)
+    notebook.configure(YARD, {"title": "Yard", "absolute": 1})
+    looks(notebook, YARD, (COUNTED, 48))
+    findings = check(notebook)
+    assert findings.verdict is Verdict.COMPLETE
+    stocked = stream(findings, YARD).recomputed.stocked
+    assert stocked is not None
+    assert stocked.absolute is True
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_claim_of_absolute_counts_that_no_test_allows_is_found_once(has_failed: bool) -> None:  # noqa: FBT001
+    notebook = Notebook()
+    notebook.chain(YARD, {"title": "Yard", "absolute": 1})
+    if has_failed:
+        certificate(notebook, YARD, passed=False)
+    for _ in range(3):
+        looks(notebook, YARD, (COUNTED, 48))
+    found = stream(check(notebook), YARD)
+    assert [one.what.partition(",")[0] for one in found.contradictions] == ["it claims absolute counts"]
+
+
+def test_a_claim_whose_certificate_may_be_among_what_is_missing_is_no_contradiction() -> None:
+    notebook = Notebook()
+    notebook.chain(YARD, {"title": "Yard", "absolute": 0})
+    gone = certificate(notebook, YARD)
+    notebook.configure(YARD, {"title": "Yard", "absolute": 1})
+    looks(notebook, YARD, (COUNTED, 48))
+    findings = check(notebook, without=(gone,))
+    assert (findings.verdict, stream(findings, YARD).contradicted) == (Verdict.INCOMPLETE, 0)
+
+
 def test_pictures_are_told_and_how_many_left() -> None:
     notebook = Notebook()
     notebook.crossings(DOOR, [])
