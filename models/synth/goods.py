@@ -70,8 +70,8 @@ def _carton(stage: Stage, size: tuple[float, float, float] | None) -> Product:
         big = rng.random()
         if big < 0.15:
             size = (float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.3, 0.8)), float(rng.uniform(0.7, 1.9)))
-        elif big < 0.3:
-            size = tuple(rng.uniform(0.1, 0.25, 3).tolist())
+        elif big < 0.25:
+            size = tuple(rng.uniform(0.12, 0.26, 3).tolist())
         else:
             size = (float(rng.uniform(0.25, 0.6)), float(rng.uniform(0.22, 0.45)), float(rng.uniform(0.15, 0.45)))
     print_ = prints.printing(rng)
@@ -307,7 +307,7 @@ def _sacks(
 def wrap(stage: Stage, at: tuple[float, float, float], size: tuple[float, float, float], *, turn: float = 0.0) -> None:
     """Stretch film round a load."""
     rng = stage.rng
-    strong = float(rng.uniform(0.35, 1.5))
+    strong = float(rng.uniform(0.35, 1.9))
     uv = (float(rng.uniform(0.6, 2)), float(rng.uniform(0.6, 2)), float(rng.random()), float(rng.random()))
     look = Look(layer=any_of(rng, "film"), tint=(strong, 1, 1), gloss=float(rng.uniform(0.5, 1.0)), bump=0.01, uv=uv)
     wide, deep, high = size

@@ -135,8 +135,8 @@ def any_sensor(rng: np.random.Generator) -> Sensor:
     night = rng.random() < 0.1
     bad = rng.random() < 0.3
     return Sensor(
-        exposure=float(np.exp(rng.normal(0.2, 0.35))),
-        auto=float(rng.uniform(0.4, 1.0)),
+        exposure=float(np.exp(rng.normal(0.3, 0.35))),
+        auto=float(rng.uniform(0.6, 1.0)),
         warm=tuple(np.clip(rng.normal(1.0, 0.05, 3), 0.8, 1.2)),
         contrast=float(rng.uniform(0.9, 1.4)),
         saturation=float(rng.uniform(0.0, 0.2) if rng.random() < 0.06 else rng.uniform(0.6, 1.4)),

@@ -369,7 +369,7 @@ def light(
             centre=centre,
             radius=radius,
         )
-    sun = float(rng.uniform(0.1, 1.3))
+    sun = float(rng.uniform(0.05, 1.0))
     sky = float(rng.uniform(0.15, 0.6))
     hue = np.clip(rng.normal(1, 0.03, 3), 0.9, 1.1)
     slant = float(rng.uniform(0.1, 1.3))

@@ -92,7 +92,7 @@ def _fill(
         room = (min(room[0], 1.15), min(room[1], 0.98), room[2] - 0.145)
         at = (at[0], at[1], deck)
     what = kinds[int(rng.integers(len(kinds)))]
-    high = room[2] * float(rng.uniform(0.35, 1.0))
+    high = room[2] * float(rng.uniform(0.3, 1.0) if rng.random() < 0.5 else rng.uniform(0.85, 1.0))
     if what.kind == "tyre":
         if rng.random() < 0.5 and what.size[0] < room[2]:
             tyre_row(stage, what, at, max(2, int(room[0] / what.size[2] * 0.9)), turn=turn + math.pi / 2)
@@ -107,7 +107,7 @@ def _fill(
                 )
         return
     load(stage, what, at, (room[0], room[1], high), turn=turn)
-    if on_pallet and what.kind in {"carton", "sack", "drum"} and rng.random() < 0.3:
+    if on_pallet and what.kind in {"carton", "sack", "drum"} and rng.random() < 0.38:
         top = max(what.size[2], int(high / what.size[2]) * what.size[2])
         wrap(stage, at, (min(1.22, room[0] + 0.03), min(1.05, room[1] + 0.03), top), turn=turn)
 
@@ -130,7 +130,7 @@ def _racks(stage: Stage) -> Camera:
     spots = places.rack(stage, (0, 0), int(rng.integers(1, 4)), levels, bay=bay, deep=deep)
     level = float(rng.choice([0.0, *levels])) + clear * float(rng.uniform(0.2, 0.7))
     target = (float(rng.uniform(-1.2, 1.2)), -deep / 3, level)
-    away = float(rng.uniform(1.3, 5.0))
+    away = float(rng.uniform(1.0, 2.6) if rng.random() < 0.6 else rng.uniform(2.6, 5.0))
     for x, y, z in spots:
         if abs(z + clear / 2 - level) > away * 0.9 + clear or abs(x - target[0]) > away + bay:
             continue
@@ -174,7 +174,7 @@ def _floor_goods(stage: Stage) -> Camera:
     target = (float(rng.uniform(-0.8, 0.8)), 0.3, float(rng.uniform(0.2, 0.9)))
     if rng.random() < 0.35:
         _passers(stage, target, int(rng.integers(1, 3)))
-    return _look(rng, target, float(rng.uniform(2.2, 6)), float(rng.uniform(8, 65)), float(rng.normal(0, 30)))
+    return _look(rng, target, float(rng.uniform(1.6, 5)), float(rng.uniform(8, 65)), float(rng.normal(0, 30)))
 
 
 def _wall_of(stage: Stage) -> Camera:
@@ -200,7 +200,7 @@ def _wall_of(stage: Stage) -> Camera:
         if rng.random() < 0.35:
             other = product(stage, "carton")
             load(stage, other, (wide / 2 + 0.6, 0.4, 0), (1.0, 0.6, high * float(rng.uniform(0.3, 1))))
-    if rng.random() < 0.25:
+    if kind in {"carton", "sack"} and rng.random() < 0.3:
         wrap(stage, (0, 0.4, 0), (wide + 0.02, 0.72, high * 0.97))
     target = (float(rng.uniform(-wide / 3, wide / 3)), 0.0, high * float(rng.uniform(0.3, 0.75)))
     return _look(rng, target, float(rng.uniform(0.9, 2.6)), float(rng.normal(5, 10)), float(rng.normal(0, 18)))

@@ -112,7 +112,7 @@ def _bricks(rng: np.random.Generator) -> Picture:
     row = np.floor(y * 10)
     across = x * 4 + 0.5 * (row % 2)
     edge = np.minimum((y * 10) % 1, 2.2 * (across % 1))
-    tone = rng.uniform(0.55, 0.9, (11, 6)).astype(np.float32)[row.astype(int), np.floor(across).astype(int)]
+    tone = rng.uniform(0.64, 0.82, (11, 6)).astype(np.float32)[row.astype(int), np.floor(across).astype(int)]
     shade = np.where(edge < 0.1, 0.8, tone) + 0.04 * noise(rng, (40, 40))
     return pack(shade, np.where(edge < 0.1, 0.1, 0.8))
 
