@@ -64,8 +64,14 @@ EYE_WORDS: Final[dict[str, tuple[str, str]]] = {
     "pictures_more": ("更早的图片", "Earlier ones"),
     "pictures_stayed": ("留在监控仪上", "On the box"),
     "pictures_ask": (
-        "图片默认不出监控仪，哈希已签名在链中。可向企业索取该时段文件，再核对：evidence picture 证据包 --is 文件",
-        "Kept on the box, signed here by hash. Ask the enterprise for a file, then: evidence picture BUNDLE --is FILE",
+        (
+            "图片默认不出监控仪，只有哈希签名在链中。可请企业在监控仪上放行（edge-agent pictures --send 哈希），"
+            "或索取文件后核对：evidence picture 证据包 --is 文件"
+        ),
+        (
+            "They stay on the box; their hashes are signed. Ask the enterprise to send one "
+            "(edge-agent pictures --send HASH), or for its file, and compare: evidence picture BUNDLE --is FILE"
+        ),
     ),
     "picture_recount": (
         "每道痕迹是一次通过，小标为计数。可逐一复点。",
