@@ -1,7 +1,9 @@
 """A gate's line over time."""
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,11 +14,25 @@ from hypothesis import strategies as st
 from edge_agent.eye.counting import Frame
 from edge_agent.eye.gate import GateLine
 from edge_agent.eye.opencv.slit import SlitSampler
-from edge_agent.eye.opencv.slit_drawing import BETWEEN, LEFT, ROW_GAP, TIMES_HEIGHT, Words, draw, opened, webp
+from edge_agent.eye.opencv.slit_drawing import (
+    BETWEEN,
+    LEFT,
+    LINE_HEIGHT,
+    MARKS_HEIGHT,
+    ROW_GAP,
+    TIMES_HEIGHT,
+    Words,
+    draw,
+    opened,
+    webp,
+)
 from edge_agent.eye.opencv.slit_eye import SlitEye
 from edge_agent.eye.slit import HOLD_MS, PAPER, Pixels, Strip, Sweep, still, strip_of
 from edge_agent.eye.slit_page import Counted, PieceKind, page_of
 from evidence.bodies import Direction
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "models" / "synth"))
+from gate_clip import Wish, plan
 
 
 def ramp(width: int = 160, height: int = 120) -> Pixels:
@@ -194,3 +210,24 @@ def test_blobs_in_the_picture_are_the_crossings_and_lean_the_way_they_went() -> 
             for rows in (across[4:8], across[24:28])
         )
         assert (inner > outer) == (speed > 0), "what rises goes in"
+
+
+def test_a_rendered_gate_is_recounted_from_its_picture_by_mere_thresholds() -> None:
+    truth, play_ = plan(Wish(seconds=16, fps=12, width=384, height=216, seed=3, goods_in=3, goods_out=2))
+    (gate,) = truth["gates"]
+    (x0, y0), (x1, y1) = gate["line"]
+    line = GateLine(x0=x0, y0=y0, x1=x1, y1=y1, in_x=gate["in_normal"][0], in_y=gate["in_normal"][1])
+    strips = eye_of(line, list(play_), 12)
+    words = Words(title=("test",), ends=("a", "b"), time_of=str, short_time_of=str)
+    page = page_of(strips, fold=False)
+    picture = opened(webp(draw(page, (), words, with_marks=False).picture, quality=50))
+    assert picture is not None
+    top = LINE_HEIGHT * 2 + 8 + MARKS_HEIGHT
+    strip_ = picture[top : top + strips[0].along, LEFT : LEFT + 24 * 16].astype(np.int16)
+    unlike = np.abs(strip_ - np.median(strip_, axis=1, keepdims=True)).max(axis=2)
+    count, _, stats, centres = cv2.connectedComponentsWithStats((unlike > 35).astype(np.uint8))
+    whole = [n for n in range(1, count) if stats[n][4] >= 60 and stats[n][0] + stats[n][2] < 2 * strips[0].columns]
+    figures = sorted(float(centres[n][0]) / 24 for n in whole)  # one at the very end has not passed yet
+    events = sorted(event["t"] for event in gate["events"])
+    assert len(figures) == len(events) == 5
+    assert all(abs(seen - true) < 1.6 for seen, true in zip(figures, events, strict=True)), "one may stand on the line"
