@@ -87,10 +87,10 @@ def compared(found: Sequence[Box], truth: data.Floats) -> Tally:
 
 
 def stills(
-    model: Finds, folder: Path, *, least: float, held_out: Sequence[str], side: bool = False
+    model: Finds, folder: Path, *, least: float, held_out: Sequence[str], side: bool = False, every: int = 1
 ) -> dict[str, float]:
     """Print AP50 a group and the zones; return the figures by name."""
-    listed_stills = json.loads((folder / "stills.json").read_text(encoding="utf-8"))["images"]
+    listed_stills = json.loads((folder / "stills.json").read_text(encoding="utf-8"))["images"][::every]
     groups: dict[str, Tally] = defaultdict(Tally)
     spent, zones = [], []
     finder = StockFinder(model, least=LEAST)
@@ -194,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="evaluate these weights in float, not the exported model")
     parser.add_argument("--stills", type=Path, help="folder with stills.json")
     parser.add_argument("--exemplar", action="store_true", help="tell each still the median side of its labels")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="look at every Nth still only")
     parser.add_argument("--rendered", type=Path, help="folder of rendered pictures")
     parser.add_argument("--most", type=int, default=200, help="rendered pictures looked at (default 200)")
     parser.add_argument("--held-out", action="append", default=[], metavar="GROUP")
@@ -204,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         least = args.least or least
         print(f"{model.name}, {model.sha256.hex()[:16]}")
         if args.stills:
-            stills(model, args.stills, least=least, held_out=args.held_out, side=args.exemplar)
+            stills(model, args.stills, least=least, held_out=args.held_out, side=args.exemplar, every=args.every)
         if args.rendered:
             rendered(model, data.read_rendered(args.rendered)[-args.most :], least=least)
     except (OSError, KeyError, ValueError, RuntimeError, ModelError) as error:
