@@ -13,6 +13,7 @@ from edge_agent.eye.gate import Crossing, GateLine
 from edge_agent.eye.slit import Raw, Strip, strip_of
 from edge_agent.eye.slit_page import Counted, Page, page_of
 from evidence.exits import Exit
+from evidence.judging.gates import is_contested
 
 if TYPE_CHECKING:
     from edge_agent.eye.opencv.slit_drawing import Words
@@ -22,8 +23,6 @@ RATE: Final = 30
 SECOND_PX: Final = 60
 """About how wide a second is drawn."""
 SECONDS_LIMIT: Final = 3600
-SURE_PERMILLE: Final = 500
-"""A crossing of less confidence is drawn as one that is not sure."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -131,7 +130,7 @@ _LATE_MS: Final = 20_000
 
 def counted_of(crossing: Crossing) -> Counted:
     """As it is drawn."""
-    is_sure = crossing.confidence_permille >= SURE_PERMILLE
+    is_sure = not is_contested(crossing.confidence_permille, crossing.uncertain)
     return Counted(at_ms=crossing.at_ms, direction=crossing.direction, is_sure=is_sure)
 
 

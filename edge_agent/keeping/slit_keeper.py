@@ -29,6 +29,7 @@ from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
 from edge_agent.keeping.strips import SUFFIX, Closed, Noted, Stretch, StripsFile, left_over, read_strips
 from evidence.bodies import Picture, PictureKind
+from evidence.judging.gates import is_contested
 
 COLUMNS_PER_S: Final = 12
 LATE_MS: Final = 30_000
@@ -39,7 +40,6 @@ RETRY_MS: Final = 60_000
 """Between two attempts to finish a picture, when the disk is full or nothing can be signed."""
 FINISH_WAIT_S: Final = 15.0
 """How long the last picture may take when the process is told to stop; if longer, the next start makes it."""
-SURE_PERMILLE: Final = 500
 STRAY_MS: Final = 60_000
 """A time further from the clock is a film's own, and the clock's is taken."""
 
@@ -112,7 +112,7 @@ class SlitKeeper:
             at_ms = self._told_ms(crossing.at_ms)
             file = next((file for _, until_ms, file in self._closed if at_ms < until_ms), self._open)
             if file is not None:
-                is_sure = crossing.confidence_permille >= SURE_PERMILLE
+                is_sure = not is_contested(crossing.confidence_permille, crossing.uncertain)
                 self._hand(file, Noted(at_ms=at_ms, direction=crossing.direction, is_sure=is_sure))
 
     def step(self) -> None:
