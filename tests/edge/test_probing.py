@@ -27,8 +27,8 @@ E24 = Settings(baud=2400, parity=Parity.EVEN)
 MODBUS, NEW, OLD, OBJECTS = BusKind.MODBUS_RTU, BusKind.DLT645_2007, BusKind.DLT645_1997, BusKind.DLT698_45
 
 
-def prober(mode: Mode = Mode.USUAL) -> Prober:
-    return Prober(QUICK, mode, lambda _what, _done: None)
+def prober(mode: Mode = Mode.USUAL, questions: Questions = QUICK) -> Prober:
+    return Prober(questions, mode, lambda _what, _done: None)
 
 
 def scan(place: Place, options: Options) -> tuple[Prober, list[Device]]:
@@ -73,9 +73,9 @@ def test_a_mixed_line_is_found_whole_and_each_device_with_its_own_settings(world
 def test_meters_that_answer_a_wildcard_at_once_are_parted_by_their_low_digits(world: ExitStack) -> None:
     numbers = ("202401150007", "202401150107", "202401150008")
     lines = [world.enter_context(Line645(meters=[Meter645(number)], baud=57600)) for number in numbers]
-    line = world.enter_context(MixedLine({each.device: 2400 for each in lines}))
+    line = world.enter_context(MixedLine({each.device: 2400 for each in lines}, overlap_s=0.5))
     place = Place(device=line.device)
-    asking = prober()
+    asking = prober(questions=Questions(modbus_s=0.3, dlt_s=1.2, tcp_s=0.5))
     assert asking.make(asked(place, NEW, ANYBODY, settings=E24)).crowded == (ANYBODY,)
     came = asking.make(asked(place, NEW, "AAAAAAAAAA07", "AAAAAAAAAA08", "AAAAAAAAAA09", settings=E24))
     assert came.crowded == ("AAAAAAAAAA07",)

@@ -6,8 +6,8 @@
             line.noise = b"..."           # said to every question that nobody understands
             line.talks = b"..."           # said ten times a second, whoever asks or not
 
-Two that answer within OVERLAP_S of each other spoil both answers, as two drivers on a wire do. The rate that a box has
-set is read from the other end of the pseudo-terminal; parity cannot be seen there.
+Two that answer within `overlap_s` of each other spoil both answers, as two drivers on a wire do. The rate that a box
+has set is read from the other end of the pseudo-terminal; parity cannot be seen there.
 """
 
 import os
@@ -20,18 +20,19 @@ from typing import Final
 
 from tests.world.pty_line import PtyLine
 
-OVERLAP_S: Final = 0.1
+OVERLAP_S: Final = 0.03
 SPEEDS: Final = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
 
 class MixedLine(PtyLine):
     """The line; used by whoever opens `device`."""
 
-    def __init__(self, stations: Mapping[str, int]) -> None:
+    def __init__(self, stations: Mapping[str, int], *, overlap_s: float = OVERLAP_S) -> None:
         super().__init__("mixed line")
         self._stations = {os.open(device, os.O_RDWR | os.O_NOCTTY): baud for device, baud in stations.items()}
         for end in self._stations:
             tty.setraw(end)
+        self._overlap_s = overlap_s
         self.noise = self.talks = b""
         self.asked = 0
         self._hearing: list[int] = []
@@ -68,7 +69,7 @@ class MixedLine(PtyLine):
 
     def _answer(self, ready: list[int]) -> None:
         said = {end: os.read(end, 512) for end in ready}
-        until_s = time.monotonic() + OVERLAP_S
+        until_s = time.monotonic() + self._overlap_s
         while (others := [end for end in self._hearing if end not in said]) and time.monotonic() < until_s:
             for end in select.select(others, [], [], max(0.0, until_s - time.monotonic()))[0]:
                 said[end] = os.read(end, 512)
