@@ -78,7 +78,7 @@ class Weighing:
     """Boxes that share more of their union are one thing."""
     spread: float = 1.28
     """Standard deviations on each side that hold four fifths."""
-    unseen: float = 0.06
+    unseen: float = 0.15
     """Variance that no box tells of, a counted item."""
 
 

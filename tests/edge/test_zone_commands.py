@@ -116,7 +116,8 @@ def test_a_picture_is_counted_whole_or_in_a_zone(tmp_path: Path) -> None:
     finder = Knows(yard)
     assert look_at(finder, picture, None, side=None).count == 12  # type: ignore[arg-type]  # it can be read
     told = as_value(look_at(finder, picture, ZONE, side=36.0))  # type: ignore[arg-type]
-    assert (told["count"], told["uncertain"], len(told["boxes"])) == (12, 1, 12)
+    assert (told["count"], len(told["boxes"])) == (12, 12)
+    assert 1 <= told["uncertain"] <= 3
     assert told["boxes"][0][4:] == [0.9, "carton"]
     assert pictures_of(tmp_path / "none.png", apart_ms=1, at_most=1).why.startswith("there is no file")  # type: ignore[union-attr]
     assert exemplar_side((10, 10, 0, 0)) == 10
