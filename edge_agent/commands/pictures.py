@@ -44,6 +44,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
     parser.add_argument("--stream", help="only of this one, as gate/dock")
     which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--take", metavar="ZONE", help="look at a zone once, and keep its goods; everything else is too coarse to know"
+    )
     which.add_argument("--send", metavar="HASH", help="put the picture itself into the chain: it goes to the receiver")
     which.add_argument("--export", nargs=2, metavar=("HASH", "OUT"), help="write a copy to a file")
     parser.add_argument("--to", help="whom it is for; required when one leaves the box")
@@ -55,6 +58,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _run(args: argparse.Namespace) -> Exit:
     try:
         config = load(args.config)
+        if args.take is not None:
+            return _take(config, args)
         kept = [picture for folder in streams_with_pictures(config.box.spool) for picture in pictures_in(folder)]
         kept = [picture for picture in kept if args.stream in (None, picture.stream)]
         if args.send is None and args.export is None:
@@ -70,6 +75,23 @@ def _run(args: argparse.Namespace) -> Exit:
         _print(json.dumps(answer))
     else:
         _print(f"{answer['sha256']} {answer['left']} for {args.to}: signed as {answer['stream']} n {answer['n']}")
+    return Exit.OK
+
+
+def _take(config: Config, args: argparse.Namespace) -> Exit:
+    from edge_agent.commands.take_picture import NoPictureError, take
+    from edge_agent.eye.litert import ModelError, stock_finder
+
+    logging.getLogger("edge_agent").setLevel(logging.WARNING)
+    try:
+        told = take(config, args.take, finder=stock_finder())
+    except (NoPictureError, ModelError) as wrong:
+        raise PictureError(str(wrong), Exit.HARDWARE) from wrong
+    if args.json:
+        _print(json.dumps(told))
+    else:
+        _print(f"{told['file']}: signed as {told['stream']} n {told['n']}; it stays here")
+        _print(f"next: look at it; edge-agent pictures --send {told['sha256'][:12]} --to WHOM --why REASON")
     return Exit.OK
 
 

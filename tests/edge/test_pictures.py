@@ -1,6 +1,7 @@
 """Pictures stay on the box; when one leaves it, the chain says so first."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import numpy as np
 import pytest
 
 from edge_agent.cli import main
+from edge_agent.commands.take_picture import NoPictureError, take
+from edge_agent.config.load import Config, load
+from edge_agent.eye.counting import Picture as Pixels
+from edge_agent.eye.track import Box
 from edge_agent.keeping.pictures import folder_of, keep_picture
 from evidence.bodies import Direction, Event, EventKind, Events, Mark, Picture, PictureKind
 from evidence.exits import Exit
@@ -122,3 +127,69 @@ def test_without_whom_and_why_nothing_leaves(kept: Kept, words: tuple[str, ...])
     sha = kept.kept.sha256.hex()
     assert kept.run(*(word.format(sha=sha, short=sha[:7]) for word in words)) == Exit.USAGE
     assert kept.left() == []
+
+
+class Seer:
+    """Finds what a test says stands in the picture."""
+
+    name, sha256 = "seer 1", bytes(32)
+
+    def __init__(self, *boxes: Box) -> None:
+        self._boxes = boxes
+
+    def find(
+        self, picture: Pixels, *, zone: Sequence[tuple[float, float]] | None = None, side: float | None = None
+    ) -> tuple[Box, ...]:
+        del picture, zone, side
+        return self._boxes
+
+
+def a_box(where: tuple[int, int, int, int], kind: str, score: float = 0.9) -> Box:
+    x0, y0, x1, y1 = where
+    return Box(x0=x0, y0=y0, x1=x1, y1=y1, kind=kind, score=score)
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Config:
+    """A box that watches a zone; its film is noise, so every sharp pixel is told from a coarse one."""
+    key = SigningKey.generate()
+    file = write_config(tmp_path)
+    key.save(tmp_path / "signing.pem")
+    noise = np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8)
+    writer = cv2.VideoWriter(str(tmp_path / "film.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 15, (320, 240))
+    for _ in range(5):
+        writer.write(noise)
+    writer.release()
+    zone = f'\n[[zone]]\nname = "yard"\ntitle = "Yard"\nsource = "{tmp_path}/film.mp4"\n'
+    file.write_text(file.read_text() + zone + "polygon = [0, 0, 320, 0, 320, 240, 0, 240]\n")
+    config = load(file)
+    box = BoxUnderTest(directory=tmp_path, settings={}, key=key)
+    signer = box.open()
+    with signer.spool.writing():
+        signer.declare("zone/yard", {"title": "Yard"})
+    box.die()
+    return config
+
+
+def test_a_zone_is_taken_with_its_goods_sharp_and_its_people_not(yard: Config) -> None:
+    told = take(yard, "yard", finder=Seer(a_box((40, 40, 130, 140), "carton"), a_box((60, 60, 84, 128), "person")))
+    picture = cv2.imread(told["file"])
+    assert picture is not None
+    assert picture.shape == (100, 90, 3)
+    detail = np.abs(np.diff(picture.astype(np.int16), axis=1)).mean(axis=2)
+    assert detail[2:8, 5:60].mean() > 15
+    assert np.median(detail[30:85, 22:42]) < 6, "cells"
+    assert Path(told["file"]).parent.name == "zone-yard"
+
+
+def test_without_goods_nothing_is_taken(yard: Config) -> None:
+    for seen in (
+        [],
+        [a_box((40, 40, 200, 200), "person")],
+        [a_box((40, 40, 130, 140), "carton", 0.1)],
+        [a_box((0, 0, 300, 200), "carton")],
+    ):
+        with pytest.raises(NoPictureError, match="no goods"):
+            take(yard, "yard", finder=Seer(*seen))
+    with pytest.raises(NoPictureError, match="it has: yard"):
+        take(yard, "yadr", finder=Seer())
