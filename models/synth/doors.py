@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.floating[Any]]
 
+AT_BENCH_M = -0.74
+"""Where he stands who works at the bench: y."""
 BURDENS = ("nothing", "carry", "trolley", "hand truck", "forklift")
 
 
@@ -83,6 +85,7 @@ def door_film(
     many = 0
     while t < seconds - 2.5 and many < 12:
         burden = str(rng.choice(burdens))
+        t += 2.0 if burden == "forklift" and many else 0.0
         pace = float(rng.uniform(0.8, 1.5)) * (
             0.8 if burden in {"trolley", "hand truck"} else 1.5 if burden == "forklift" else 1
         )
@@ -154,9 +157,10 @@ def _door(stage: Stage, y: float, wide: float) -> None:
 
 def _way(rng: np.random.Generator, t: float, pace: float, x: float, door_y: float) -> Way:
     """In, out, in and back again, or along the wall inside without passing."""
-    outside, inside = (t, x, door_y + 2.6), (x * 0.8 + float(rng.normal(0, 0.3)), door_y - 5.0)
     long = (7.6 + float(rng.uniform(0, 0.4))) / pace
     kind = rng.random()
+    x = abs(x) if kind < 0.42 else -abs(x)  # who comes keeps to one side, who goes to the other
+    outside, inside = (t, x, door_y + 2.6), (x * 0.8 + float(rng.normal(0, 0.2)), door_y - 5.0)
     if kind < 0.42:
         return Way(points=(outside, (t + long, *inside)))
     if kind < 0.78:
@@ -297,9 +301,10 @@ def hands_film(rng: np.random.Generator, size: tuple[int, int], seconds: float) 
     moves, parts = _errands(stage, seconds)
     empty = [float(v) for v in np.arange(0.2, seconds, 5.0)] if rng.random() < 0.4 else []
     mover = _HandsAt(who=who, name=name, high=high, moves=moves, parts=parts, empty=empty)
-    down = math.radians(float(rng.uniform(45, 88)))
-    aside = float(rng.choice((0.0, math.pi))) + float(rng.normal(0, 0.3))
-    away = float(rng.uniform(0.8, 1.25))
+    across = rng.random() < 0.6  # from over the bench's far side; else straight from above
+    down = math.radians(float(rng.uniform(42, 75) if across else rng.uniform(78, 88)))
+    aside = math.pi + float(rng.normal(0, 0.4)) if across else float(rng.choice((0.0, math.pi)))
+    away = float(rng.uniform(0.95, 1.4))
     target = (0.0, -0.05, high)
     eye = (
         away * math.cos(down) * math.sin(aside),
@@ -354,7 +359,9 @@ def _errands(stage: Stage, seconds: float) -> tuple[list[_Errand], list[Prop]]:
     while t < seconds - 2.2 and len(parts) < 9:
         takes = float(rng.uniform(1.4, 2.2))
         free = [
-            s for s in ((-0.33, 0.1), (-0.02, 0.2), (0.3, 0.08), (-0.17, 0.42), (0.2, 0.4)) if s not in lying.values()
+            s
+            for s in ((-0.33, 0.04), (-0.02, 0.1), (0.3, 0.03), (-0.18, 0.29), (0.19, 0.27))
+            if s not in lying.values()
         ]
         if lying and (rng.random() < 0.35 or not free):
             which = list(lying)[int(rng.integers(len(lying)))]
@@ -377,7 +384,7 @@ def _errands(stage: Stage, seconds: float) -> tuple[list[_Errand], list[Prop]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _HandsAt:
-    """Somebody at the bench's near edge (y = -0.8) who moves items one after another, in his right hand or in both."""
+    """Somebody at the bench's near edge who moves items one after another, in his right hand or in both."""
 
     who: people.Wear
     name: int
@@ -397,11 +404,11 @@ class _HandsAt:
         for start in self.empty:
             share = (t - start) / 1.6
             if hand is None and 0 <= share < 1:
-                hand = (0.05, 0.1 + 0.85 * math.sin(share * math.pi), self.high + 0.06)
+                hand = (0.05, 0.1 + 0.75 * math.sin(share * math.pi), self.high + 0.06)
         hand = hand or (0.25, 0.1, self.high - 0.1)
-        lean = 0.15 + 0.55 * max(0.0, min(1.0, (hand[1] - 0.2) / 0.7))
+        lean = 0.12 + 0.95 * max(0.0, min(1.0, (hand[1] - 0.3) / 0.65))
         pose = people.Pose(bend=lean, hands=((-0.28, 0.12, self.high - 0.05), hand), head=0.25, grip=0.7)
-        add_person(world, self.who, pose, place((0, -0.92, 0)), self.name, fine=True)
+        add_person(world, self.who, pose, place((0, AT_BENCH_M, 0)), self.name, fine=True)
 
     def _doing(
         self, move: _Errand, t: float
@@ -419,7 +426,7 @@ class _HandsAt:
             at = here if share < 0.4 else _between(here, edge, (share - 0.4) / 0.6)
             held, free = share >= 0.4, 1 - share
         reach = at if held else _between(here, (0.25, -0.7, self.high), max(0.0, (free - 0.6) / 0.4))
-        return at, (reach[0], reach[1] + 0.74, reach[2] + move.tall * 0.8 + 0.03)
+        return at, (reach[0], reach[1] - AT_BENCH_M - 0.05, reach[2] + move.tall * 0.8 + 0.03)
 
 
 def _between(

@@ -30,10 +30,11 @@ def noise(rng: np.random.Generator, cells: tuple[float, float], octaves: int = 4
     weight = 1.0
     for octave in range(octaves):
         down, across = (max(1, min(PX, round(c * 2**octave))) for c in cells)
-        grid = rng.standard_normal((down, across), dtype=np.float32)
-        grid = np.pad(grid, ((0, 1), (0, 1)), mode="wrap")
-        big = cv2.resize(grid, (PX * (across + 1) // across, PX * (down + 1) // down), interpolation=cv2.INTER_CUBIC)
-        total += weight * cv2.resize(big[: PX + 1, : PX + 1], (PX, PX))
+        grid = np.pad(rng.standard_normal((down, across), dtype=np.float32), 2, mode="wrap")
+        high, wide = round(PX * (down + 4) / down), round(PX * (across + 4) / across)
+        big = cv2.resize(grid, (wide, high), interpolation=cv2.INTER_CUBIC)
+        top, left = (high - PX) // 2, (wide - PX) // 2
+        total += weight * big[top : top + PX, left : left + PX]
         weight *= fade
     return np.asarray((total - total.mean()) / max(1e-6, float(total.std())))
 
