@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import re
 import sys
 from collections import Counter as Totals
@@ -64,6 +65,7 @@ def _run(args: argparse.Namespace) -> Exit:
     from edge_agent.eye.opencv.sight import SceneTest
     from edge_agent.eye.opencv.sources import open_source
 
+    logging.getLogger("edge_agent").setLevel(logging.WARNING)  # which model was loaded stands in each line
     (x0, y0, x1, y1), (in_x, in_y) = args.gate, args.inward
     try:
         line = GateLine(x0=x0, y0=y0, x1=x1, y1=y1, in_x=in_x, in_y=in_y)

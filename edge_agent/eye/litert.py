@@ -10,6 +10,8 @@ import hashlib
 import importlib
 import json
 import logging
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ from edge_agent.eye.finding import GateDetector, StockFinder
 from edge_agent.eye.peaks import Found, peaks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from edge_agent.eye.counting import Picture
@@ -68,8 +72,9 @@ class Model:
                 f"not {listed.sha256.hex()[:16]}…. Install the package again, or export the model again."
             )
         interpreter, runtime = _runtime()
-        self._interpreter = interpreter(model_content=content, num_threads=1)
-        self._interpreter.allocate_tensors()
+        with _quiet():
+            self._interpreter = interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         self._logits = next(one for one in outputs if one["shape"][-1] == len(listed.classes))
@@ -88,6 +93,11 @@ class Model:
     def sha256(self) -> bytes:
         """Of the model's file."""
         return self.listed.sha256
+
+    @property
+    def least_score(self) -> float:
+        """Finds below this are not told."""
+        return self.listed.least_score
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -143,9 +153,25 @@ def gate_detector(*, folder: Path | None = None) -> GateDetector:
     return GateDetector(Model(listed("gate", folder)))
 
 
-def stock_finder(*, folder: Path | None = None) -> StockFinder:
-    """Finds what stands in a zone, once a minute with care; raises ModelError."""
-    return StockFinder(Model(listed("stock", folder)))
+def stock_finder(*, folder: Path | None = None, least: float = 0.2) -> StockFinder:
+    """Finds what stands in a zone, once a minute with care; raises ModelError.
+
+    Boxes of a score down to `least` are told: those that are not counted make the count uncertain.
+    """
+    return StockFinder(Model(listed("stock", folder)), least=least)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The runtime tells of its delegates on descriptor 2, at each start and with no way to ask it not to."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @functools.cache
