@@ -38,7 +38,7 @@ SICK = 2
 BEFORE_S, DURING_S = 3, 12
 REST_S = 10
 """After 12 s of failures a unit rests no longer."""
-PATIENT_MS, BRIEF_MS = 3_000, 400
+PATIENT_MS, BRIEF_MS = 3_000, 300
 """Nobody here needs so long, however busy this machine is; the shorter one where it is waited for to its end."""
 
 

@@ -69,7 +69,7 @@ NARROW = ("--baud", "9600,2400", "--protocol", "modbus-rtu,dlt645-2007", "--unit
 def test_a_mixed_line_is_found_identified_and_written_into_the_box_s_file(line: MixedLine, tmp_path: Path) -> None:
     file = tmp_path / "box.toml"
     file.write_text(BOX, encoding="utf-8")
-    code, said = scanned(line.device, *NARROW, "--config", str(file), "--write")
+    code, said = scanned(line.device, *NARROW, "--wait-s", "0.8", "--config", str(file), "--write")
     assert code is Exit.OK, said
     assert f"unit 3 on {line.device} at 9600 8N1, modbus-rtu: answers = eastron_sdm630 (or eastron_sdm72)" in said
     assert f"meter 202401150007 on {line.device} at 2400 8E1, dlt645-2007: answers = dlt645_2007_three_phase" in said

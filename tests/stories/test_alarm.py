@@ -28,7 +28,7 @@ from tests.world.workshop import BOX, Workshop, workshop
 
 pytestmark = [
     pytest.mark.story,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
     pytest.mark.skipif(missing_broker() is not None, reason=str(missing_broker())),
 ]
 

@@ -33,7 +33,7 @@ def test_the_demonstration_finds_what_went_in_and_leaves_nothing_behind(tmp_path
 
 
 @pytest.mark.story
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 @needs_a_broker
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_whatever_ends_the_demonstration_ends_all_that_it_started(tmp_path: Path, end: signal.Signals) -> None:

@@ -24,7 +24,7 @@ from tests.world.bench_line import BenchLine, bench_line
 from tests.world.box import write_config
 from tests.world.terminal import Terminal
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(480)]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "install-a-box.md"

@@ -33,7 +33,7 @@ from tests.world.workshop import COMMIT_S, HOLD_S, MACHINES, PERIOD_S, Workshop,
 
 pytestmark = [
     pytest.mark.story,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
     pytest.mark.skipif(missing_broker() is not None, reason=str(missing_broker())),
 ]
 

@@ -24,7 +24,7 @@ from tests.world.dlt645_frames import bcd
 from tests.world.dlt645_meter import Fault645, Line645, Meter645
 from tests.world.workshop import Process, process_of
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(480)]
 
 ADDRESS, NUMBER, OTHER_NUMBER = "202401150007", "202401150007", "998877665544"
 MACHINE, METER = "machine/workshop", "meter/yard"
