@@ -12,8 +12,8 @@ from typing import Final
 
 from edge_agent.eye.gate import Crossing
 
-SAME_MS: Final = 900
-"""Two sources place the same crossing so near in time; half of it is usual."""
+SAME_MS: Final = 600
+"""Two sources place the same crossing so near in time; a quarter of it is usual."""
 
 HOLD_MS: Final = 2_500
 """A witness may tell a crossing so long after it happened; the first source's waits for that."""
