@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from slits.lessons import is_crowd
 from slits.simulate import SCENES, simulate
 
 from edge_agent.eye.slit_passes import passes
@@ -28,6 +29,7 @@ NEAR_COLUMNS, NEAR_SAMPLES = (6.0, 0.6), (6.0, 0.7)
 """A pass is the true one within so many columns and samples, or this share of its extents if that is more."""
 
 EVEN = 0.5
+CROWDS = "crowds"
 
 
 class SlitMaps(Protocol):
@@ -45,8 +47,12 @@ class Score:
     true: int = 0
     told: int = 0
     right: int = 0
-    person_right: int = 0
-    """Of those right: also told rightly whether it is a person."""
+    persons: int = 0
+    """Of those right: people, ..."""
+    persons_told: int = 0
+    """... who are told as such, ..."""
+    goods_told: int = 0
+    """... and goods that are told as goods."""
 
     def add(self, truth: Sequence[Pass], told: Sequence[Pass]) -> None:
         """One scan; each true pass takes the nearest told one, once."""
@@ -56,7 +62,9 @@ class Score:
             if near:
                 taken = left.pop(min(near)[1])
                 self.right += 1
-                self.person_right += (taken.person > EVEN) == (wanted.person > EVEN)
+                self.persons += wanted.person > EVEN
+                self.persons_told += min(wanted.person, taken.person) > EVEN
+                self.goods_told += max(wanted.person, taken.person) <= EVEN
         self.scans, self.true, self.told = self.scans + 1, self.true + len(truth), self.told + len(told)
 
     @property
@@ -85,11 +93,12 @@ def apart(wanted: Pass, one: Pass) -> float:
 
 
 def scores(model: SlitMaps, samples: Iterable[SlitSample], *, least: float) -> dict[str, Score]:
-    """By kind of scene."""
+    """By kind of scene; crowds of specks, which no training asks for, stand apart."""
     found: dict[str, Score] = defaultdict(Score)
     for sample in samples:
         logits, sizes = model.maps(sample.scan())
-        found[sample.scene].add(sample.passes, passes(logits, sizes, least=least))
+        name = CROWDS if is_crowd(sample.passes) else sample.scene
+        found[name].add(sample.passes, passes(logits, sizes, least=least))
     return dict(found)
 
 
@@ -101,15 +110,17 @@ def validation(real: Textures | None, *, each: int = EACH) -> Iterable[SlitSampl
 
 
 def table(found: dict[str, Score], *, least: float) -> Score:
-    """Print it; return all scenes together."""
+    """Print it; return all scenes together, without crowds."""
     together = Score()
     print(f"{'scene':12} {'scans':>5} {'true':>5} {'told':>5} {'prec.':>6} {'recall':>6} {'F1':>6}   at score {least}")
     for scene, one in found.items():
         _row(scene, one)
-        for name in Score.__slots__:
+        for name in Score.__slots__ if scene != CROWDS else ():
             setattr(together, name, getattr(together, name) + getattr(one, name))
     _row("together", together)
-    print(f"of those right, told rightly whether a person: {together.person_right} of {together.right}")
+    goods = together.right - together.persons
+    print(f"of those right: {together.persons_told} of {together.persons} people are told as people, ", end="")
+    print(f"{together.goods_told} of {goods} goods as goods")
     return together
 
 
