@@ -57,10 +57,12 @@ class Look:
     """How sharp the blocks are against the scene's, the light's strength taken out; 1 as ever."""
     alike: float = 1.0
     """Correlation of the coarse picture with the scene's: blurring leaves it."""
+    depth: float = 1.0
+    """Contrast for its brightness, against the scene's: what scatters light before the lens takes it away."""
     sharp: float = 1.0
     """Fine detail of the whole picture against the scene's."""
     displaced: float | None = None
-    """How far the scene lies beside its place, in shares of the width; None when it is not found or not sought."""
+    """How far the scene lies beside its place, in shares of the longer side; None when not found or not sought."""
     sways: bool = False
     """The camera is held by hand or hangs loose: its scene is beside its place all the time."""
     still_ms: int = 0
@@ -83,16 +85,29 @@ class Rule:
     """With this share gone, and nothing sharp there, the lens is covered."""
     smooth: float = 0.6
     """Of the gone blocks, so many must be smooth for that."""
+    veiled: float = 0.4
+    """With less of the scene's depth the lens is covered, by what lets a little through."""
     occluded: float = 0.4
     """With this share gone for `occluded_ms`, something stands before the scene."""
-    blurred: float = 0.45
+    blurred: float = 0.55
     """Less detail is out of focus."""
+    softened: float = 0.7
+    """Less detail is not learned as the scene's."""
     alike: float = 0.8
     """What is only blurred is still so alike, coarsely."""
     sharp: float = 0.55
     """Another scene has so much of the old one's detail; a cover before the lens has less."""
-    displaced: float = 0.012
+    blurred_much: float = 0.25
+    """Likewise, where something large is before the scene."""
+    soft: float = 0.65
+    """Likewise, by `sharp`, where the scene lies beside its place and its detail cannot be compared."""
+    beside: float = 0.006
+    """Farther than this it does."""
+    displaced: float = 0.018
     """Farther than this the scene is not in its place."""
+    partly: float = 0.2
+    """With more of it gone, while the rest is in its place, something slides before the lens."""
+    slid_ms: int = 1_000
     after_ms: int = 600
     cover_ms: int = 800
     mostly_ms: int = 1_200
@@ -119,8 +134,8 @@ class Rule:
                 return self.after_ms
 
 
-def shows(look: Look, rule: Rule) -> Condition:
-    """What this one look shows, by itself."""
+def shows(look: Look, rule: Rule, *, slid: bool = False) -> Condition:
+    """What this one look shows; `slid`: the scene went in parts, and what was left of it stood in its place."""
     if look.brightest < rule.dark_level:
         return Condition.DARK
     if look.still_ms >= rule.still_ms:
@@ -129,16 +144,21 @@ def shows(look: Look, rule: Rule) -> Condition:
         return Condition.LOOPED
     if look.contrast < rule.blank_contrast:
         return Condition.COVERED
-    return _of_the_scene(look, rule) if look.known else Condition.CLEAR
+    return _of_the_scene(look, rule, slid=slid) if look.known else Condition.CLEAR
 
 
-def _of_the_scene(look: Look, rule: Rule) -> Condition:
+def _of_the_scene(look: Look, rule: Rule, *, slid: bool) -> Condition:
     if look.displaced is not None and look.displaced > rule.displaced and not look.sways:
         return Condition.MOVED
-    if look.detail < rule.blurred and look.alike > rule.alike:
-        return Condition.DEFOCUSED
+    beside = look.sways or (look.displaced is not None and look.displaced > rule.beside)
+    if look.depth < rule.veiled:
+        return Condition.COVERED
+    if look.gone < rule.occluded or look.alike > rule.alike:
+        limit = rule.blurred if look.alike > rule.alike else rule.blurred_much
+        if look.sharp < rule.soft if beside else look.detail < limit:
+            return Condition.DEFOCUSED
     if look.gone > rule.gone:
-        return Condition.MOVED if look.sharp > rule.sharp else Condition.COVERED
+        return Condition.MOVED if look.sharp > rule.sharp and not slid else Condition.COVERED
     if look.gone > rule.mostly and look.smooth > rule.smooth:
         return Condition.COVERED
     return Condition.OCCLUDED if look.gone > rule.occluded else Condition.CLEAR
@@ -154,11 +174,16 @@ class Conditions:
         """Since when the same is shown."""
         self._blind_ms: int | None = None
         """Since when something blinding is shown, though perhaps not the same."""
+        self._slid_ms: int | None = None
+        """When the scene last was gone in parts, and in its place elsewhere."""
         self.state = Condition.CLEAR
 
     def judge(self, look: Look) -> Condition:
         """The state after this look. The first look is believed at once: a camera dark from the start never saw."""
-        shown = shows(look, self._rule)
+        slid = self._slid_ms is not None and look.at_ms - self._slid_ms <= self._rule.slid_ms
+        shown = shows(look, self._rule, slid=slid)
+        if self._slides(look) or (slid and look.gone > self._rule.gone):
+            self._slid_ms = look.at_ms
         first = not self._shown
         if first or shown is not self._shown[-1][1]:
             self._since_ms = look.at_ms
@@ -176,6 +201,10 @@ class Conditions:
         ):
             self.state = self._commonest(self._blind_ms)
         return self.state
+
+    def _slides(self, look: Look) -> bool:
+        in_place = look.displaced is not None and look.displaced < self._rule.beside
+        return in_place and self._rule.partly < look.gone <= self._rule.gone
 
     def _commonest(self, from_ms: int) -> Condition:
         counted = Counter(shown for at_ms, shown in self._shown if at_ms >= from_ms)

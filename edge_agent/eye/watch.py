@@ -11,10 +11,11 @@ from typing import Any, Final
 from edge_agent.config.load import Camera, Pace
 from edge_agent.config.sections import SlitUse
 from edge_agent.eye.agreement import Doubt
+from edge_agent.eye.camera_state import CameraState
 from edge_agent.eye.counting import Counter, Frame, Lost, SightChange
+from edge_agent.eye.frame_rate import RateRule
 from edge_agent.eye.gate import Crossing, GateLine
 from edge_agent.eye.gate_counter import gate_counter
-from edge_agent.eye.opencv.sight import SceneTest
 from edge_agent.eye.opencv.sources import FrameSource, open_source
 from edge_agent.keeping.gate_keeper import GateKeeper
 from edge_agent.keeping.signer import Signer
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 def watch(camera: Camera, signer: Signer, settings: dict[str, Any], *, seal_every_ms: int, stop: Event) -> None:
     """Watch one camera until `stop` is set; a camera that is lost is looked for again and again."""
     line = line_of(camera)
-    counter = gate_counter(line, sight=SceneTest())
+    state = CameraState(signer, camera.stream, settings, needs=RateRule())
+    counter = gate_counter(line, sight=state.test)
     detector, *witnesses = counter.sources
     keeper = GateKeeper(
         signer,
@@ -52,13 +54,15 @@ def watch(camera: Camera, signer: Signer, settings: dict[str, Any], *, seal_ever
         else:
             with source:
                 retry_s = FIRST_RETRY_S
-                if _look(source, counter, keeper, slit, stop):
+                if _look(source, counter, keeper, state, slit, stop=stop):
                     log.info("the recording was read to its end stream=%s", camera.stream)
                     ended = SightChange(at_ms=signer.clock.utc_ms(), sight=Sight.BLIND, why="recording ended")
                     keeper.keep([ended])
                     _until(stop, keeper, slit)
                     break
-        keeper.keep(_counted(counter, Lost(why="no camera", at_ms=signer.clock.utc_ms())))
+        lost = Lost(why="no camera", at_ms=signer.clock.utc_ms())
+        keeper.keep(_counted(counter, lost))
+        state.see(lost)
         _draw(slit, None, ())
         stop.wait(retry_s)
         retry_s = min(2 * retry_s, LONGEST_RETRY_S)
@@ -89,7 +93,15 @@ def _slit_keeper(camera: Camera, signer: Signer, line: GateLine) -> SlitKeeper |
     return slit
 
 
-def _look(source: FrameSource, counter: Counter, keeper: GateKeeper, slit: SlitKeeper | None, stop: Event) -> bool:
+def _look(
+    source: FrameSource,
+    counter: Counter,
+    keeper: GateKeeper,
+    state: CameraState,
+    slit: SlitKeeper | None,
+    *,
+    stop: Event,
+) -> bool:
     """Count until the source is lost or `stop` is set; whether a recording was read to its end."""
     dropped = 0
     while not stop.is_set():
@@ -100,6 +112,7 @@ def _look(source: FrameSource, counter: Counter, keeper: GateKeeper, slit: SlitK
             dropped = source.dropped
         else:
             keeper.keep(events)
+        state.see(what)
         _draw(slit, what, events)
         if isinstance(what, Lost):
             return what.ended

@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 class CameraEvents:
     """The conditions of one stream's camera. One thread."""
 
-    def __init__(self, signer: Signer, stream: str) -> None:
-        self._signer, self._stream, self._name = signer, stream, f"camera {stream}"
+    def __init__(self, signer: Signer, stream: str, *, kept_as: str = "camera") -> None:
+        """Of those with the same `kept_as` one condition is raised at a time."""
+        self._signer, self._stream, self._name = signer, stream, f"{kept_as} {stream}"
         self._raised = (signer.spool.kept(self._name) or b"").decode()
         self._wanted = self._raised
 

@@ -240,7 +240,7 @@ def _dark(stage: _Stage) -> Picture:
 def _view(
     right: float = 0.0, down: float = 0.0, *, zoom: float = 1.0, roll: float = 0.0
 ) -> Callable[[_Stage], Picture]:
-    """The window moves by shares of its width and height, zooms, and turns by degrees."""
+    """The window moves by shares of its longer side, zooms, and turns by degrees."""
 
     def change(stage: _Stage) -> Picture:
         height, width = stage.picture.shape[:2]
@@ -249,8 +249,8 @@ def _view(
         angle = math.radians(roll * stage.done)
         cos, sin = scale * math.cos(angle), scale * math.sin(angle)
         x, y = round((width - size[0]) / 2), round((height - size[1]) / 2)
-        middle_x = x + size[0] / 2 + right * stage.done * size[0]
-        middle_y = y + size[1] / 2 + down * stage.done * size[1]
+        middle_x = x + size[0] / 2 + right * stage.done * max(size)
+        middle_y = y + size[1] / 2 + down * stage.done * max(size)
         matrix = np.array(
             [
                 [cos, -sin, middle_x - cos * size[0] / 2 + sin * size[1] / 2],

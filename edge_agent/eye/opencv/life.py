@@ -218,6 +218,10 @@ class Repeats:
         if np.count_nonzero(still) < self._how.least:
             return 0.0  # everything moves, and as it did then
         beside = [self._nearest(times, times[at] + way * self._how.beside_ms) for way in (-1, 1)]
+        for one in beside:  # where something moved just then, its neighbours differ by more than noise
+            still = still & (np.abs(self._prints[at].astype(np.int16) - self._prints[one]) <= self._how.moved)
+        if not still.any():
+            return None
         here = float(np.abs(now - self._prints[at])[still].mean())
         there = min(float(np.abs(now - self._prints[one])[still].mean()) for one in beside)
         return None if there == 0 else here / there

@@ -40,7 +40,7 @@ class Seeking:
 
 
 def displacement(scene: Floats, grey: Floats, telling: NDArray[np.bool_], how: Seeking | None = None) -> float | None:
-    """How far the scene lies beside its place, in shares of the width, on the mean; None if it is not found."""
+    """How far the scene lies beside its place, in shares of the longer side, on the mean; None if it is not found."""
     how = how or Seeking()
     old, new = _plain(scene), _plain(grey)
     near = _by_pieces(old, new, telling, how)
@@ -85,17 +85,17 @@ def _by_pieces(old: Floats, new: Floats, telling: NDArray[np.bool_], how: Seekin
     if matrix is None or agree.sum() < max(how.least, how.agree * len(good)):
         return None
     went = start @ matrix[:, :2].T + matrix[:, 2] - start
-    return float(np.hypot(went[:, 0], went[:, 1]).mean() / width)
+    return float(np.hypot(went[:, 0], went[:, 1]).mean() / max(width, height))
 
 
 def _as_a_whole(old: Floats, new: Floats, how: Seeking) -> float | None:
     height, width = old.shape
     window = np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
-    (dx, dy), _ = cv2.phaseCorrelate(old, new, window)
+    (dx, dy), _ = cv2.phaseCorrelate(old.copy(), new.copy(), window)  # it writes into what it is given
     x, y = round(dx), round(dy)
     if (width - abs(x)) * (height - abs(y)) < how.overlap * width * height:
         return None
     there = new[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
     here = old[max(0, -y) : height + min(0, -y), max(0, -x) : width + min(0, -x)]
     same = correlation(here, there)
-    return float(np.hypot(x, y)) / width if same > how.far_alike else None
+    return float(np.hypot(x, y)) / max(width, height) if same > how.far_alike else None

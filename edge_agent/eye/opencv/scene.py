@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 GRID: Final = (9, 16)
 """Blocks, rows and columns."""
+PACKED: Final = 1
+"""The packed form's number."""
+PACKED_LIMIT: Final = 32_768
+"""Bytes."""
 GRADIENTS_EVERY: Final = 10
 """Looks: the remembered scene changes slowly, and its gradients are reckoned again so often."""
 
@@ -36,6 +40,10 @@ class Remembering:
     """How slowly it follows what was put before it."""
     textured: float = 1.2
     """Mean gradient, grey a pixel: a block of the remembered scene with less tells nothing."""
+    detailed: float = 0.5
+    """Fine detail, grey: a block with less does not tell what is out of focus."""
+    in_place: float = 0.75
+    """With less of its detail found, the picture is laid over the scene before it is called blurred."""
     steady: float = 0.7
     """Mean correlation of a block with itself over time; below, it is a moving belt and tells nothing."""
     alike: float = 0.4
@@ -61,6 +69,7 @@ class Likeness:
     smooth: float = 0.0
     detail: float = 1.0
     alike: float = 1.0
+    depth: float = 1.0
     sharp: float = 1.0
     middling: float = 1.0
     """Median correlation of the telling blocks: it falls when the scene lies beside its place."""
@@ -73,9 +82,11 @@ class Scene:
         self._how = how or Remembering()
         self.picture: Floats | None = None
         """Grey."""
+        self._fine: Floats | None = None
+        """The scene's fine detail: what `detail` gives, without the noise that is another one in each picture."""
         self._detail = np.zeros(GRID, np.float32)
         self._steadiness = np.zeros(GRID, np.float32)
-        self._looks = 0
+        self._looks = self._fine_looks = 0
         self._then: Slopes | None = None
         self._old = np.zeros(GRID, np.float32)
         self._then_at = 0
@@ -85,8 +96,37 @@ class Scene:
         self.sway = 0.0
         """Pixels of the small picture from look to look, on the mean: a camera that is held by hand sways."""
 
-    def compare(self, grey: Floats, detail: Floats) -> Likeness:
-        """Compare; `grey` is always of one size, `detail` a number for each block."""
+    def pack(self) -> bytes | None:
+        """The scene as bytes, at most PACKED_LIMIT; None while it is not known."""
+        if self.picture is None or np.count_nonzero(self.telling) < self._how.least_blocks:
+            return None
+        rows, columns = self.picture.shape
+        head = np.array([PACKED, rows, columns], "<u2").tobytes()
+        picture = np.clip(np.rint(self.picture), 0, 255).astype(np.uint8).tobytes()
+        return head + self._detail.astype("<f4").tobytes() + self._steadiness.astype("<f4").tobytes() + picture
+
+    @classmethod
+    def unpack(cls, packed: bytes, how: Remembering | None = None) -> Scene | None:
+        """The scene that was packed, known at once; None for bytes that are none."""
+        start = 6 + 2 * 4 * GRID[0] * GRID[1]
+        if not start < len(packed) <= PACKED_LIMIT:
+            return None
+        number, rows, columns = np.frombuffer(packed[:6], "<u2").tolist()
+        numbers = np.frombuffer(packed[6:start], "<f4").astype(np.float32).reshape(2, *GRID)
+        if number != PACKED or rows * columns != len(packed) - start or not np.isfinite(numbers).all():
+            return None
+        scene = cls(how)
+        scene._detail, scene._steadiness = numbers[0].copy(), numbers[1].copy()
+        scene.picture = np.frombuffer(packed[start:], np.uint8).astype(np.float32).reshape(rows, columns)
+        scene._looks = 10 * scene._how.learning
+        return scene
+
+    def fits(self, grey: Floats) -> bool:
+        """Whether the picture has the scene's size."""
+        return self.picture is None or self.picture.shape == grey.shape
+
+    def compare(self, grey: Floats, fine: Floats) -> Likeness:
+        """Compare; each is always of one size. `fine` has only what is small in the picture, around 0."""
         if self.picture is None or self._looks < self._how.learning:
             return Likeness()
         both, old, new = self._compared(grey)
@@ -99,14 +139,15 @@ class Scene:
         same = both[tell] / np.sqrt(old[tell] * new[tell] + 1e-6)
         kept = both[tell] / old[tell]
         gone = (same < self._how.alike) | (kept < self._how.kept)
+        detail = blocks(np.abs(fine))
         sharpness = detail[tell] / (self._detail[tell] + 0.05)
-        light = min(1.0, float(np.sqrt(new[tell].mean() / old[tell].mean())))
         coarse_old, coarse_new = blocks(self.picture), blocks(grey)
         return Likeness(
             known=True,
             gone=float(gone.mean()),
             smooth=float(np.mean(sharpness[gone] < self._how.smooth)) if gone.any() else 0.0,
-            detail=float(np.median(sharpness)) / max(light, 0.2),
+            detail=self._detail_kept(fine, kept, gone),
+            depth=_depth(grey) / max(_depth(self.picture), 1e-3),
             alike=correlation(coarse_old, coarse_new),
             sharp=float(detail.mean() / (self._detail.mean() + 0.05)),
             middling=float(np.median(same)),
@@ -143,7 +184,24 @@ class Scene:
             self.sway += max(1 / self._swayed, 0.05) * (step - self.sway)
         self._lay = (right, low)
 
-    def learn(self, grey: Floats, detail: Floats, likeness: Likeness, passed_ms: int) -> None:
+    def _detail_kept(self, fine: Floats, kept: Floats, gone: NDArray[np.bool_]) -> float:
+        """How much of the scene's fine detail is found where its coarse edges are; the light's strength cancels."""
+        known = self._fine
+        if known is None or self._fine_looks < self._how.learning:
+            return 1.0
+        there = blocks(known * known)[self.telling]
+        judged = ~gone & (there > self._how.detailed**2) & (kept > self._how.kept)
+        if np.count_nonzero(judged) < self._how.least_blocks // 2:
+            return 1.0
+        light = np.clip(kept[judged], 0, 1.5)
+
+        def found(fine: Floats) -> float:
+            return float(np.median(blocks(known * fine)[self.telling][judged] / there[judged] / light))
+
+        detail = found(fine)
+        return detail if detail > self._how.in_place else max(detail, found(_laid_over(known, fine)))
+
+    def learn(self, grey: Floats, fine: Floats, likeness: Likeness, passed_ms: int) -> None:
         """Follow the light of the scene, and how steady each block is, slowly; at first, quickly."""
         self._looks += 1
         self._sway(grey)
@@ -153,7 +211,10 @@ class Scene:
         rate = np.float32(max(1 / self._looks, min(1.0, passed_ms / memory_ms)))
         both, old, new = self._compared(grey)
         self._steadiness += steady_rate * (both / np.sqrt(old * new + 1e-3) - self._steadiness)
-        self._detail += rate * (detail - self._detail)
+        self._detail += rate * (blocks(np.abs(fine)) - self._detail)
+        self._fine_looks += 1
+        fine_rate = max(rate, np.float32(1 / self._fine_looks))
+        self._fine = fine if self._fine is None else self._fine + fine_rate * (fine - self._fine)
         self.picture = grey if self.picture is None else self.picture + rate * (grey - self.picture)
 
     def _compared(self, grey: Floats) -> tuple[Floats, Floats, Floats]:
@@ -163,6 +224,20 @@ class Scene:
             self._then = now if self.picture is None else gradients(self.picture)
             self._old, self._then_at = _power(self._then, self._then), self._looks
         return _power(self._then, now), self._old, _power(now, now)
+
+
+def _laid_over(fine: Floats, other: Floats) -> Floats:
+    """The other moved to where the first lies, to parts of a pixel: detail a pixel beside its place is not blurred."""
+    size = (fine.shape[1], fine.shape[0])
+    (right, down), _ = cv2.phaseCorrelate(
+        fine.copy(), other.copy(), np.asarray(cv2.createHanningWindow(size, cv2.CV_32F), np.float32)
+    )
+    back = np.array([[1, 0, right], [0, 1, down]], np.float32)
+    return np.asarray(cv2.warpAffine(other, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
+
+
+def _depth(grey: Floats) -> float:
+    return float(grey.std() / (grey.mean() + 1))
 
 
 def blocks(values: Floats) -> Floats:
