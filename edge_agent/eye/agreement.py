@@ -3,6 +3,7 @@
 The first source counts. The others are its witnesses: a crossing that a witness saw too, in the same direction at about
 the same time, is surer for it; one that no witness saw is told with less confidence, and if the first source was not
 `SURE` of it, or witnesses alone saw it, it is no crossing, but is said as a `Doubt`. Nothing is merged silently.
+Where both saw it, its time is the witness's, who follows the thing's centre.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ class Doubt:
 class _Held:
     crossing: Crossing
     seen_by: int
+    centre_ms: int | None = None
+    """When the first witness saw its centre on the line."""
+
+    def witnessed(self, crossing: Crossing, bit: int) -> None:
+        self.seen_by |= bit
+        if self.centre_ms is None:
+            self.centre_ms = crossing.at_ms
 
 
 class Agreement:
@@ -65,12 +73,12 @@ class Agreement:
                 if fitting:
                     nearest = min(fitting, key=lambda one: abs(one.crossing.at_ms - crossing.at_ms))
                     self._alone.remove(nearest)
-                    held.seen_by |= nearest.seen_by
+                    held.witnessed(nearest.crossing, nearest.seen_by)
             self._held.append(held)
             return
         fitting = [one for one in self._held if not one.seen_by & bit and _same(one.crossing, crossing)]
         if fitting:
-            min(fitting, key=lambda one: abs(one.crossing.at_ms - crossing.at_ms)).seen_by |= bit
+            min(fitting, key=lambda one: abs(one.crossing.at_ms - crossing.at_ms)).witnessed(crossing, bit)
         else:
             self._alone.append(_Held(crossing=crossing, seen_by=bit))
 
@@ -98,7 +106,8 @@ class Agreement:
             return Doubt(crossing=one.crossing, source=0)
         if self._witnesses:
             chance = 1 - (1 - chance) * 0.4**saw if saw else chance * LONELY
-        return replace(one.crossing, confidence_permille=round(1000 * chance), sources=one.seen_by)
+        at_ms = one.crossing.at_ms if one.centre_ms is None else one.centre_ms
+        return replace(one.crossing, at_ms=at_ms, confidence_permille=round(1000 * chance), sources=one.seen_by)
 
 
 def _same(one: Crossing, other: Crossing) -> bool:

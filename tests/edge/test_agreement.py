@@ -32,6 +32,7 @@ def test_a_crossing_that_a_witness_saw_is_surer_whichever_came_first() -> None:
         assert isinstance(told, Crossing)
         assert told.sources == 0b11
         assert told.confidence_permille > 800
+        assert told.at_ms == (1000 if first else 1000 + SAME_MS), "the witness follows the centre"
 
 
 def test_a_crossing_that_no_witness_saw_is_counted_with_less_confidence() -> None:
@@ -101,7 +102,8 @@ def test_every_crossing_of_the_first_source_is_told_once_and_every_other_is_witn
     told += agreement.tell(0, everything=True)
     counted = [one for one in told if isinstance(one, Crossing)]
     doubts = [one for one in told if isinstance(one, Doubt)]
-    assert sorted(one.at_ms for one in counted) == [at_ms for source, at_ms, _ in heard if source == 0]
+    assert sorted(one.track for one in counted) == [at_ms for source, at_ms, _ in heard if source == 0]
+    assert all(abs(one.at_ms - one.track) <= (SAME_MS if one.sources > 1 else 0) for one in counted)
     witnessed = sum((one.sources >> 1).bit_count() for one in counted)
     assert witnessed + len(doubts) == sum(source > 0 for source, _, _ in heard)
     assert all(0 <= one.confidence_permille <= 1000 for one in counted)
