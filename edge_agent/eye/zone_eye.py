@@ -55,8 +55,6 @@ class ZoneEye:
         self._again_ms = AGAIN_MS
         self._taken: list[Frame] = []
         self._side = place.side
-        self.condition: str | None = None
-        """The camera's, by its word; None before the first picture, and while it is lost."""
         self.asked = 0
         """How often the model was."""
 
@@ -78,9 +76,8 @@ class ZoneEye:
     def see(self, what: Frame | Lost) -> Looked | None:
         """Take the next picture, or the loss of them."""
         if isinstance(what, Lost):
-            self.condition = None
             return None if what.ended else self._blind(what.at_ms)
-        sight, self.condition = self._sight_test.judge(what) if self._sight_test else (Sight.CLEAR, "clear")
+        sight = self._sight_test.judge(what)[0] if self._sight_test else Sight.CLEAR
         if sight is Sight.BLIND:
             return self._blind(what.at_ms)
         self._sight = sight

@@ -8,13 +8,12 @@ from threading import Event
 from typing import Any, Final
 
 from edge_agent.config.load import Pace, ZoneCamera
+from edge_agent.eye.camera_state import CameraState
 from edge_agent.eye.counting import Frame, Lost
 from edge_agent.eye.items import Finder
 from edge_agent.eye.opencv.anchors import Anchors
-from edge_agent.eye.opencv.sight import SceneTest
 from edge_agent.eye.opencv.sources import FrameSource, open_source
 from edge_agent.eye.zone_eye import Place, ZoneEye
-from edge_agent.keeping.camera_events import CameraEvents
 from edge_agent.keeping.certificate import claimed
 from edge_agent.keeping.signer import Signer
 from edge_agent.keeping.spool import SpoolDamagedError, SpoolError
@@ -51,7 +50,7 @@ def watch_zone(
                 retry_s = FIRST_RETRY_S
                 if watching.look(source, stop):
                     log.info("the recording was read to its end stream=%s", zone.stream)
-                    watching.see(Lost(why="recording ended", at_ms=signer.clock.utc_ms()))
+                    watching.end()
                     while not stop.wait(1.0):
                         watching.see(None)
                     break
@@ -69,7 +68,8 @@ class _Watching:
         self, zone: ZoneCamera, signer: Signer, settings: dict[str, Any], *, finder: Finder, seal_every_ms: int
     ) -> None:
         self._zone, self._signer, self._settings, self._finder = zone, signer, settings, finder
-        self._eye = ZoneEye(place_of(zone), finder, Anchors(zone.zone), sight=SceneTest())
+        self._state = CameraState(signer, zone.stream, settings)
+        self._eye = ZoneEye(place_of(zone), finder, Anchors(zone.zone), sight=self._state.test)
         self.keeper = ZoneKeeper(
             signer,
             stream=zone.stream,
@@ -81,7 +81,6 @@ class _Watching:
         )
         self.keeper.start()
         self._eye.begin(self.keeper.standing())
-        self._events = CameraEvents(signer, zone.stream)
 
     def look(self, source: FrameSource, stop: Event) -> bool:
         """Until the source is lost or `stop` is set; whether a recording was read to its end."""
@@ -98,10 +97,14 @@ class _Watching:
         """Take what came, and keep what it says."""
         looked = None if what is None else self._eye.see(what)
         self.keeper.keep(() if looked is None else [looked], seen=isinstance(what, Frame), dropped=dropped)
-        if self._eye.condition is not None:
-            self._events.tell(self._eye.condition, at_ms=self._signer.clock.utc_ms())
+        self._state.see(what)
         if looked is not None:
             self._follow_the_certificate()
+
+    def end(self) -> None:
+        """The film is over: nothing is seen any more, and nothing is wrong with a camera."""
+        looked = self._eye.see(Lost(why="recording ended", at_ms=self._signer.clock.utc_ms()))
+        self.keeper.keep(() if looked is None else [looked])
 
     def _claimed(self) -> dict[str, Any]:
         return claimed(self._settings, self._signer.spool, self._zone.stream, self._finder.sha256)
