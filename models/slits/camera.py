@@ -9,6 +9,8 @@ import numpy as np
 from slits import paths
 from slits.canvas import LINES, TIME
 
+from edge_agent.eye.slit_counter import COLUMNS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from slits.textures import Bytes, Floats
 
     from edge_agent.eye.slit_passes import Pass
-
-COLUMNS = len(TIME)
 
 
 def shake(dice: Dice) -> Floats:

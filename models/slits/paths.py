@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from slits.canvas import TIME
 
+from edge_agent.eye.slit_counter import COLUMNS
+
 if TYPE_CHECKING:
     from slits.dice import Dice
     from slits.textures import Floats
 
-COLUMNS = len(TIME)
 BAND = 0.25
 """Of its extent: so far beyond the gate a centre must be before it has crossed."""
 

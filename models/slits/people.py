@@ -11,11 +11,12 @@ from slits import paths, sprites
 from slits.canvas import TIME
 from slits.textures import colour, skin
 
+from edge_agent.eye.slit_counter import COLUMNS
+
 if TYPE_CHECKING:
     from slits.stage import Stage
     from slits.textures import Floats
 
-COLUMNS = len(TIME)
 VEST = np.array([60.0, 220.0, 230.0])
 VIEWS = {"upright": 0.45, "lying": 0.3, "above": 0.25}
 """How a body lies in the picture: along the gate, across it, or only head and shoulders are to be seen."""

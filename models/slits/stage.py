@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 from slits import paths, sprites
-from slits.canvas import TIME, Canvas
+from slits.canvas import Canvas
 
-from edge_agent.eye.slit_counter import MARGIN, SAMPLES
+from edge_agent.eye.slit_counter import COLUMNS, MARGIN, SAMPLES
 from edge_agent.eye.slit_passes import Pass
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from slits.sprites import Sprite
     from slits.textures import Floats, Textures
 
-COLUMNS: Final = len(TIME)
 SLOWEST_PX: Final = 0.05
 """A column: what is slower on the line counts as this fast, or its extent in columns would have no end."""
 

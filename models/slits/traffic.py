@@ -13,11 +13,12 @@ from slits.canvas import LINES, TIME
 from slits.dice import Dice
 from slits.textures import colour, skin, texture
 
+from edge_agent.eye.slit_counter import COLUMNS
+
 if TYPE_CHECKING:
     from slits.stage import Stage
     from slits.textures import Floats
 
-COLUMNS = len(TIME)
 MOST = 40
 """Items on one lane."""
 
