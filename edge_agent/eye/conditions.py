@@ -97,7 +97,7 @@ class Rule:
     """What is only blurred is still so alike, coarsely."""
     sharp: float = 0.55
     """Another scene has so much of the old one's detail; a cover before the lens has less."""
-    blurred_much: float = 0.25
+    blurred_much: float = 0.3
     """Likewise, where something large is before the scene."""
     soft: float = 0.65
     """Likewise, by `sharp`, where the scene lies beside its place and its detail cannot be compared."""

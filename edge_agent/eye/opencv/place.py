@@ -93,7 +93,7 @@ def _as_a_whole(old: Floats, new: Floats, how: Seeking) -> float | None:
     window = np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
     (dx, dy), _ = cv2.phaseCorrelate(old.copy(), new.copy(), window)  # it writes into what it is given
     x, y = round(dx), round(dy)
-    if (width - abs(x)) * (height - abs(y)) < how.overlap * width * height:
+    if max(0, width - abs(x)) * max(0, height - abs(y)) < how.overlap * width * height:
         return None
     there = new[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
     here = old[max(0, -y) : height + min(0, -y), max(0, -x) : width + min(0, -x)]
