@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 from slits import paths, sprites
-from slits.canvas import Canvas
 
 from edge_agent.eye.slit_counter import COLUMNS, MARGIN, SAMPLES
 from edge_agent.eye.slit_passes import Pass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from slits.canvas import Canvas
     from slits.dice import Dice
     from slits.sprites import Sprite
     from slits.textures import Floats, Textures
