@@ -82,7 +82,7 @@ def counter_of(flow: dict[str, Any], sources: list[str]) -> Counter:
         return gate_counter(line, items=items, sight=SceneTest())
     build: dict[str, Callable[[], Source]] = {
         "slit": lambda: SlitCounter(line, Model(listed("slit")), items=items),
-        "foreground": lambda: Tracked(Foreground(), line),
+        "foreground": lambda: Tracked(Foreground(), line, kind=items.value),
     }
     return Counter([build[name]() for name in sources], sight=SceneTest(), items=items)
 

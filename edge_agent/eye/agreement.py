@@ -102,7 +102,7 @@ class Agreement:
     def _told(self, one: _Held) -> Crossing | Doubt:
         chance = one.crossing.confidence_permille / 1000
         saw = (one.seen_by >> 1).bit_count()
-        if not saw and one.crossing.confidence_permille < SURE:
+        if self._witnesses and not saw and one.crossing.confidence_permille < SURE:
             return Doubt(crossing=one.crossing, source=0)
         if self._witnesses:
             chance = 1 - (1 - chance) * 0.4**saw if saw else chance * LONELY

@@ -22,7 +22,7 @@ def gate_counter(
     line: GateLine, *, items: Items = Items.GOODS, sight: SightTest | None = None, models: Path | None = None
 ) -> Counter:
     """Counts this gate. Without a model of slit-scans the foreground counts alone, and says so once."""
-    sources: list[Source] = [Tracked(Foreground(), line)]
+    sources: list[Source] = [Tracked(Foreground(), line, kind=items.value)]
     try:
         sources.insert(0, SlitCounter(line, Model(listed("slit", models)), items=items))
     except ModelError as wrong:

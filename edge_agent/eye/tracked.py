@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from edge_agent.eye.gate import Crossing, Gate, GateLine
@@ -29,8 +30,9 @@ class Detector(Protocol):
 class Tracked:
     """Detector, tracker and gate in a row: `edge_agent.eye.counting.Source`."""
 
-    def __init__(self, detector: Detector, line: GateLine) -> None:
-        self._detector = detector
+    def __init__(self, detector: Detector, line: GateLine, *, kind: str | None = None) -> None:
+        """`kind`: what everything is taken for, where the detector finds things without knowing what they are."""
+        self._detector, self._kind = detector, kind
         self._tracker = Tracker()
         self._gate = Gate(line)
 
@@ -47,7 +49,8 @@ class Tracked:
     def see(self, frame: Frame) -> tuple[Crossing, ...]:
         """What crossed, told once the thing is well beyond the line."""
         tracks = self._tracker.update(self._detector.detect(frame), at_ms=frame.steady_ms)
-        return self._gate.observe(tracks, at_ms=frame.steady_ms)
+        crossed = self._gate.observe(tracks, at_ms=frame.steady_ms)
+        return crossed if self._kind is None else tuple(replace(one, kind=self._kind) for one in crossed)
 
     def finish(self) -> tuple[Crossing, ...]:
         """Nothing: what has crossed was told."""

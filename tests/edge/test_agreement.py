@@ -16,11 +16,12 @@ def crossing(at_ms: int, direction: Direction = Direction.IN, *, sure: int = 800
 
 
 def test_a_source_without_witnesses_is_told_at_once_and_as_it_is() -> None:
-    agreement = Agreement(1)
-    agreement.hear(0, crossing(1000))
-    (told,) = agreement.tell(1000)
-    assert isinstance(told, Crossing)
-    assert (told.confidence_permille, told.sources) == (800, 1)
+    for sure in (800, SURE - 1):
+        agreement = Agreement(1)
+        agreement.hear(0, crossing(1000, sure=sure))
+        (told,) = agreement.tell(1000)
+        assert isinstance(told, Crossing)
+        assert (told.confidence_permille, told.sources) == (sure, 1)
 
 
 def test_a_crossing_that_a_witness_saw_is_surer_whichever_came_first() -> None:
