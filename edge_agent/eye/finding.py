@@ -1,8 +1,8 @@
 """Finding items in whole pictures: at a gate in every frame, in a zone at the scale that suits the model.
 
 The model knows items best when their side is about `SIDE` pixels. For a zone the scale comes from the installer's
-exemplar, or from the picture itself: it is looked at in several sizes, and the one is taken in which finds of about that
-side cover most of it. A picture larger than the model's input is cut into tiles that overlap.
+exemplar, or from the picture itself: it is looked at in several sizes, and the one is taken in which finds of about
+that side cover most of it. A picture larger than the model's input is cut into tiles that overlap.
 """
 
 from __future__ import annotations
