@@ -61,6 +61,8 @@ class Look:
     """Contrast for its brightness, against the scene's: what scatters light before the lens takes it away."""
     sharp: float = 1.0
     """Fine detail of the whole picture against the scene's."""
+    light: float = 1.0
+    """How bright the picture is against the scene."""
     displaced: float | None = None
     """How far the scene lies beside its place, in shares of the longer side; None when not found or not sought."""
     sways: bool = False
@@ -155,7 +157,7 @@ def _of_the_scene(look: Look, rule: Rule, *, slid: bool) -> Condition:
         return Condition.COVERED
     if look.gone < rule.occluded or look.alike > rule.alike:
         limit = rule.blurred if look.alike > rule.alike else rule.blurred_much
-        if look.sharp < rule.soft if beside else look.detail < limit:
+        if look.sharp / min(1.0, max(0.3, look.light)) < rule.soft if beside else look.detail < limit:
             return Condition.DEFOCUSED
     if look.gone > rule.gone:
         return Condition.MOVED if look.sharp > rule.sharp and not slid else Condition.COVERED

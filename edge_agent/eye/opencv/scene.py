@@ -70,6 +70,7 @@ class Likeness:
     detail: float = 1.0
     alike: float = 1.0
     depth: float = 1.0
+    light: float = 1.0
     sharp: float = 1.0
     middling: float = 1.0
     """Median correlation of the telling blocks: it falls when the scene lies beside its place."""
@@ -148,6 +149,7 @@ class Scene:
             smooth=float(np.mean(sharpness[gone] < self._how.smooth)) if gone.any() else 0.0,
             detail=self._detail_kept(fine, kept, gone),
             depth=_depth(grey) / max(_depth(self.picture), 1e-3),
+            light=float(grey.mean() / (self.picture.mean() + 1)),
             alike=correlation(coarse_old, coarse_new),
             sharp=float(detail.mean() / (self._detail.mean() + 0.05)),
             middling=float(np.median(same)),

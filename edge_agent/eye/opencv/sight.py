@@ -94,6 +94,7 @@ class SceneTest:
             smooth=likeness.smooth,
             detail=likeness.detail,
             depth=likeness.depth,
+            light=likeness.light,
             alike=likeness.alike,
             sharp=likeness.sharp,
             displaced=displaced,
