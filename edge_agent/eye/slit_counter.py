@@ -52,8 +52,8 @@ MOVED: Final = 24
 MOVED_SHARE: Final = 0.004
 """... and the share of samples that must: less is noise."""
 
-PERSON: Final = {Items.GOODS: 0.5, Items.PERSON: 0.1, Items.VEHICLE: 0.8}
-"""From which chance on a thing is taken for a person, by what is mostly expected."""
+PERSON: Final = {Items.GOODS: 0.5, Items.PERSON: 0.0, Items.VEHICLE: 0.8}
+"""From which chance on a thing is taken for a person, by what is mostly expected: where people are counted, always."""
 OTHERWISE: Final = {Items.GOODS: "goods", Items.PERSON: "goods", Items.VEHICLE: "vehicle"}
 
 NOISE: Final = 4.0
