@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -69,6 +70,7 @@ def _permille(text: str) -> int:
 
 def run(args: argparse.Namespace) -> Exit:
     """Compare, print and sign."""
+    logging.getLogger("edge_agent.eye").setLevel(logging.WARNING)  # which model was loaded is told in the answer
     from edge_agent.eye.litert import ModelError, stock_finder
 
     try:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +46,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(args: argparse.Namespace) -> Exit:
+    logging.getLogger("edge_agent.eye").setLevel(logging.WARNING)  # which model was loaded is told in the answer
     try:
         told = _make(args)
     except ValueError as wrong:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import math
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def run(args: argparse.Namespace) -> Exit:
     """Count and print."""
+    logging.getLogger("edge_agent.eye").setLevel(logging.WARNING)  # which model was loaded is told in the answer
     from edge_agent.eye.counting import Lost
     from edge_agent.eye.litert import ModelError, stock_finder
     from edge_agent.eye.opencv.stills import pictures_of
