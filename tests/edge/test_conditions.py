@@ -30,13 +30,24 @@ from tests.world.box import BoxUnderTest  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from _pytest.mark.structures import ParameterSet
+
     from edge_agent.eye.counting import Picture
 
 FPS, WIDTH, HEIGHT = 12, 320, 180
 AT_S = 3.5
 GATE = "gate/dock"
-MISSED_HERE = {"looped 4 s", "blurred a little"}
-"""One is too long for so short a film, the other too little for so small a picture; both are in bench/camera.py."""
+MISSED_HERE = {"blurred a little"}
+"""Too little for so small a picture; it is in bench/camera.py."""
+LONGER = {"looped 4 s": 14.0}
+"""Seconds of film; the others need half of that."""
+
+
+def missed(what: str) -> ParameterSet | str:
+    """What is missed here is tried all the same: the day it is found, its row must go."""
+    return (
+        pytest.param(what, marks=pytest.mark.xfail(reason="MISSED_HERE", strict=True)) if what in MISSED_HERE else what
+    )
 
 
 def room() -> Picture:
@@ -72,22 +83,18 @@ def told(pictures: Iterable[Picture], test: SceneTest | None = None) -> list[tup
     return spans
 
 
-@pytest.mark.parametrize("what", [what for what, one in VARIANTS.items() if one.state != "clear"])
+@pytest.mark.parametrize("what", [missed(what) for what, one in VARIANTS.items() if one.state != "clear"])
 def test_tampering_is_told_by_its_name_within_two_seconds(what: str) -> None:
-    if what in MISSED_HERE:
-        pytest.skip("see MISSED_HERE")
     truth = truth_of(what, at_s=AT_S)
-    spans = told(vary(film(7.0), what, fps=FPS, at_s=AT_S))
+    spans = told(vary(film(LONGER.get(what, 7.0)), what, fps=FPS, at_s=AT_S))
     before = [state for at_s, state in spans if at_s < AT_S]
     assert before == ["clear"]
     assert truth.t_full is not None
     assert [at_s for at_s, state in spans if state == truth.state and at_s <= truth.t_full + 2.0], spans
 
 
-@pytest.mark.parametrize("what", [what for what, one in VARIANTS.items() if one.state == "clear"])
+@pytest.mark.parametrize("what", [missed(what) for what, one in VARIANTS.items() if one.state == "clear"])
 def test_a_cameras_ordinary_life_is_clear(what: str) -> None:
-    if what in MISSED_HERE:
-        pytest.skip("see MISSED_HERE")
     assert told(vary(film(7.0), what, fps=FPS, at_s=AT_S)) == [(0.0, "clear")]
 
 
